@@ -1,0 +1,1 @@
+"""Adapters: one file joins one port to one library."""

@@ -1,0 +1,306 @@
+"""Evidence, statuses and history in one SQLite file (WAL): `ports.StatusStore` over the standard library.
+
+Reads come from memory, writes go through to the file: statuses of 10,000 jobs are read many times a second, and at
+rest nothing is written. Canonical jobs stay in the file, compressed; they are wanted only when an index moved. A file
+that cannot be read is put aside, not mourned: all that matters is learnt from Nomad again (design §5).
+"""
+
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import TypeAdapter, ValidationError
+
+from herdsman.core.prune import PruneRound
+from herdsman.core.report import differs
+from herdsman.errors import StoreError
+from herdsman.model.desired import Fleet
+from herdsman.model.keys import Key, Kind
+from herdsman.model.memory import Memory
+from herdsman.model.observed import Body
+from herdsman.model.plans import Action, Approval, Reason
+from herdsman.model.statuses import Event, Record, Severity, Status
+
+_T = TypeVar("_T")
+_VERSION = 1
+_EVENTS_KEPT = 5000
+_HISTORY_KEPT = 100
+_NOTHING = Memory()
+_MEMORY = TypeAdapter(Memory)
+_STATUS = TypeAdapter(Status)
+_FLEET = TypeAdapter(Fleet)
+
+_SCHEMA = """
+CREATE TABLE memory (kind, namespace, name, data, canonical, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
+CREATE TABLE status (kind, namespace, name, data, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
+CREATE TABLE suspended (kind, namespace, name, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
+CREATE TABLE approved (kind, namespace, name, digest, by, at, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
+CREATE TABLE prune (kind, namespace, name, allowed, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
+CREATE TABLE settings (name PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE history (
+    id INTEGER PRIMARY KEY, kind, namespace, name, at, action, reason, message, revision, digest, version);
+CREATE INDEX history_of ON history (kind, namespace, name, id);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at, severity, reason, message, kind, namespace, name, revision);
+"""
+
+
+class SqliteStore:
+    """The file at *path*; with `:memory:` nothing outlives the process. Safe from any thread."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._lock = threading.RLock()
+        self._path = path
+        self.put_aside = ""  # where an unreadable file went
+        self._db = self._opened()
+        self._memories = dict(self._load("memory", _MEMORY))
+        self._statuses = dict(self._load("status", _STATUS))
+        rows = self._all("SELECT kind, namespace, name FROM suspended")
+        self._suspended = {_key(r) if r[0] else None for r in rows}
+        rows = self._all("SELECT kind, namespace, name, digest, by, at FROM approved")
+        self._approved = {_key(r): Approval(*r[3:]) for r in rows}
+
+    def close(self) -> None:
+        """Write everything back into the one file."""
+        with self._lock:
+            self._db.close()
+
+    # -- evidence --
+
+    def memory(self, key: Key) -> Memory:
+        """See `ports.StatusStore`, as for all that follows."""
+        return self._memories.get(key, _NOTHING)
+
+    def memories(self) -> Mapping[Key, Memory]:
+        with self._lock:
+            return dict(self._memories)
+
+    def canonical(self, key: Key) -> Body | None:
+        row = self._one("SELECT canonical FROM memory WHERE kind=? AND namespace=? AND name=?", _id(key))
+        if row is None or row[0] is None:
+            return None
+        body: dict[str, Any] = orjson.loads(zlib.decompress(row[0]))
+        return body
+
+    def remember(self, key: Key, memory: Memory, canonical: Body | None = None) -> None:
+        with self._writing() as db:
+            self._memories[key] = memory
+            data = _MEMORY.dump_json(memory)
+            if canonical is None:
+                db.execute(
+                    "INSERT INTO memory VALUES (?,?,?,?,NULL) ON CONFLICT DO UPDATE SET data=excluded.data",
+                    (*_id(key), data),
+                )
+            else:
+                packed = zlib.compress(orjson.dumps(canonical), 1)
+                db.execute("INSERT OR REPLACE INTO memory VALUES (?,?,?,?,?)", (*_id(key), data, packed))
+
+    def forget(self, key: Key) -> None:
+        with self._writing() as db:
+            known = self._memories.pop(key, None), self._statuses.pop(key, None)
+            if any(k is not None for k in known):
+                for table in ("memory", "status", "approved"):
+                    db.execute(f"DELETE FROM {table} WHERE kind=? AND namespace=? AND name=?", _id(key))
+            self._approved.pop(key, None)
+
+    # -- statuses and history --
+
+    def status(self, key: Key) -> Status | None:
+        return self._statuses.get(key)
+
+    def statuses(self) -> Mapping[Key, Status]:
+        with self._lock:
+            return dict(self._statuses)
+
+    def put_status(self, status: Status) -> None:
+        with self._writing() as db:
+            changed = differs(self._statuses.get(status.key), status)
+            self._statuses[status.key] = status
+            if changed:
+                row = (*_id(status.key), _STATUS.dump_json(status))
+                db.execute("INSERT OR REPLACE INTO status VALUES (?,?,?,?)", row)
+
+    def append(self, record: Record) -> None:
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO history (kind, namespace, name, at, action, reason, message, revision, digest, version)"
+                " VALUES (?,?,?,?,?,?,?,?,?,?)",
+                (
+                    *_id(record.key),
+                    record.at,
+                    record.action,
+                    record.reason,
+                    record.message,
+                    record.revision,
+                    record.digest,
+                    record.version,
+                ),
+            )
+            db.execute(
+                "DELETE FROM history WHERE kind=? AND namespace=? AND name=? AND id <= (SELECT id FROM history"
+                " WHERE kind=? AND namespace=? AND name=? ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (*_id(record.key), *_id(record.key), _HISTORY_KEPT),
+            )
+
+    def history(self, key: Key, *, limit: int = 50) -> Sequence[Record]:
+        rows = self._all(
+            "SELECT at, action, reason, message, revision, digest, version FROM history"
+            " WHERE kind=? AND namespace=? AND name=? ORDER BY id DESC LIMIT ?",
+            (*_id(key), limit),
+        )
+        return [Record(key, r[0], Action(r[1]), Reason(r[2]), *r[3:]) for r in rows]
+
+    # -- what people asked for --
+
+    def suspend(self, key: Key | None, *, suspended: bool) -> None:
+        with self._writing() as db:
+            if suspended:
+                self._suspended.add(key)
+                db.execute("INSERT OR REPLACE INTO suspended VALUES (?,?,?)", _id(key))
+            else:
+                self._suspended.discard(key)
+                db.execute("DELETE FROM suspended WHERE kind=? AND namespace=? AND name=?", _id(key))
+
+    def is_suspended(self, key: Key) -> bool:
+        return key in self._suspended or None in self._suspended
+
+    def approve(self, key: Key, approval: Approval | None) -> None:
+        if approval is None and key not in self._approved:
+            return
+        with self._writing() as db:
+            if approval is None:
+                self._approved.pop(key, None)
+                db.execute("DELETE FROM approved WHERE kind=? AND namespace=? AND name=?", _id(key))
+            else:
+                self._approved[key] = approval
+                row = (*_id(key), approval.digest, approval.by, approval.at)
+                db.execute("INSERT OR REPLACE INTO approved VALUES (?,?,?,?,?,?)", row)
+
+    def approval(self, key: Key) -> Approval | None:
+        return self._approved.get(key)
+
+    def prune_round(self) -> PruneRound:
+        rows = self._all("SELECT kind, namespace, name, allowed FROM prune")
+        held = frozenset(_key(r) for r in rows if r[3] is None)
+        return PruneRound(held, {_key(r): r[3] for r in rows if r[3] is not None})
+
+    def put_prune_round(self, decided: PruneRound) -> None:
+        rows: list[tuple[object, ...]] = [(*_id(k), None) for k in decided.held]
+        rows += [(*_id(k), t) for k, t in decided.allowed.items()]
+        with self._writing() as db:
+            db.execute("DELETE FROM prune")
+            db.executemany("INSERT OR REPLACE INTO prune VALUES (?,?,?,?)", rows)
+
+    def fleet(self) -> Fleet | None:
+        row = self._one("SELECT value FROM settings WHERE name='fleet'")
+        try:
+            return None if row is None else _FLEET.validate_json(row[0])
+        except ValidationError:  # written by another version
+            return None
+
+    def put_fleet(self, fleet: Fleet) -> None:
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO settings VALUES ('fleet', ?)", (_FLEET.dump_json(fleet),))
+
+    # -- events --
+
+    def add_event(
+        self, *, at: float, severity: Severity, reason: str, message: str, key: Key | None, revision: str
+    ) -> Event:
+        with self._writing() as db:
+            cursor = db.execute(
+                "INSERT INTO events (at, severity, reason, message, kind, namespace, name, revision)"
+                " VALUES (?,?,?,?,?,?,?,?)",
+                (at, severity, reason, message, *_id(key), revision),
+            )
+            number = cursor.lastrowid or 0
+            if number % 100 == 0:
+                db.execute("DELETE FROM events WHERE id <= ?", (number - _EVENTS_KEPT,))
+        return Event(number, at, severity, reason, message, key, revision)
+
+    def events(self, *, after: int = 0, key: Key | None = None, limit: int = 200) -> Sequence[Event]:
+        where, values = "id > ?", [after]
+        if key is not None:
+            where += " AND kind=? AND namespace=? AND name=?"
+        order = "ASC" if after else "DESC"
+        rows = self._all(
+            f"SELECT id, at, severity, reason, message, kind, namespace, name, revision FROM events WHERE {where}"
+            f" ORDER BY id {order} LIMIT ?",
+            (*values, *(_id(key) if key is not None else ()), limit),
+        )
+        found = [Event(r[0], r[1], Severity(r[2]), r[3], r[4], _key(r[5:8]) if r[5] else None, r[8]) for r in rows]
+        return found if after else found[::-1]
+
+    # -- the file --
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return self._connect()
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError) or not Path(self._path).exists():
+                raise StoreError(
+                    f"the state file {self._path} cannot be opened: {error}", hint="check --state and its permissions"
+                ) from None
+        aside = Path(f"{self._path}.unreadable")
+        Path(self._path).replace(aside)
+        for rest in ("-wal", "-shm"):
+            Path(f"{self._path}{rest}").unlink(missing_ok=True)
+        self.put_aside = str(aside)
+        return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=5)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=NORMAL")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version > _VERSION:
+                raise StoreError(
+                    f"the state file {self._path} was written by a newer Herdsman",
+                    hint="run that version, or point --state elsewhere: all but history is learnt from Nomad again",
+                )
+            if version == 0:
+                db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+            db.execute("SELECT count(*) FROM memory").fetchone()
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _load(self, table: str, adapter: TypeAdapter[_T]) -> Iterator[tuple[Key, _T]]:
+        for row in self._all(f"SELECT kind, namespace, name, data FROM {table}"):
+            try:
+                yield _key(row), adapter.validate_json(row[3])
+            except ValidationError:  # written by another version: learn it again
+                continue
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._db
+            except sqlite3.Error as error:
+                raise StoreError(
+                    f"the state file {self._path} cannot be written: {error}", hint="is the disk full?"
+                ) from None
+
+    def _all(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
+        with self._writing() as db:
+            return db.execute(sql, values).fetchall()
+
+    def _one(self, sql: str, values: Sequence[object] = ()) -> Any:
+        with self._writing() as db:
+            return db.execute(sql, values).fetchone()
+
+
+def _id(key: Key | None) -> tuple[str, str, str]:
+    return ("", "", "") if key is None else (key.kind.value, key.namespace, key.name)
+
+
+def _key(row: Sequence[Any]) -> Key:
+    return Key(Kind(row[0]), row[1], row[2])

@@ -1,0 +1,1 @@
+"""Access control: policies read, and what follows from them for the bearer of a token."""

@@ -1,0 +1,167 @@
+"""A request, read: its path, its parameters, its body, and what its token may do."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+import orjson
+
+from herdsman.devnomad.clock import SECOND
+from herdsman.devnomad.durations import DurationError, parse_duration
+from herdsman.devnomad.errors import BadRequest, Denied
+from herdsman.devnomad.http import gojson
+from herdsman.devnomad.types import JobKey, Row
+
+if TYPE_CHECKING:
+    from herdsman.devnomad.acl.access import Access
+    from herdsman.devnomad.agent import Agent
+
+DEFAULT_WAIT: Final = 300.0
+LONGEST_WAIT: Final = 600.0
+ALL: Final = "*"
+_YES: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_NO: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+
+
+class Call:
+    """One request."""
+
+    __slots__ = ("_access", "agent", "between", "body", "headers", "method", "params", "path", "query")
+
+    def __init__(
+        self, agent: "Agent", *, method: str, path: str, query: bytes, headers: Mapping[str, str], body: bytes
+    ) -> None:
+        self.agent, self.method, self.path = agent, method, path
+        self.query = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
+        self.params = dict(reversed(self.query))
+        self.headers, self.body = headers, body
+        self.between = ""
+        self._access: Access | None = None
+
+    # -- parameters ------------------------------------------------------------------------------------------------
+    def param(self, name: str) -> str:
+        """A parameter, empty where it is missing."""
+        return self.params.get(name, "")
+
+    def flag(self, name: str) -> bool:
+        """A parameter that says yes or no; BadRequest where it says something else."""
+        text = self.params.get(name) or "false"
+        if text in _YES:
+            return True
+        if text in _NO:
+            return False
+        raise self._unreadable(name, "bool", "ParseBool")
+
+    def number(self, name: str, *, default: int = 0) -> int:
+        """A parameter that is a whole number."""
+        text = self.params.get(name)
+        if not text:
+            return default
+        try:
+            return int(text)
+        except ValueError:
+            raise self._unreadable(name, "int", "Atoi") from None
+
+    def _unreadable(self, name: str, kind: str, function: str) -> BadRequest:
+        text = self.params[name]
+        complaint = f'strconv.{function}: parsing "{text}": invalid syntax'
+        return BadRequest(f'Failed to parse value of "{name}" ("{text}") as a {kind}: {complaint}')
+
+    @property
+    def pretty(self) -> bool:
+        """Whether the answer is for people's eyes."""
+        return "pretty" in self.params
+
+    @property
+    def namespace(self) -> str:
+        """The namespace asked for; `*` means all that may be seen."""
+        return self.params.get("namespace") or "default"
+
+    @property
+    def prefix(self) -> str:
+        """What the listed things begin with."""
+        return self.param("prefix")
+
+    @property
+    def min_index(self) -> int:
+        """The index to wait for something beyond (0: do not wait)."""
+        text = self.param("index")
+        if not text:
+            return 0
+        if not text.isdigit():
+            raise BadRequest("Invalid index")
+        return int(text)
+
+    @property
+    def wait(self) -> float:
+        """How long to wait, in seconds."""
+        text = self.param("wait")
+        if not text:
+            return DEFAULT_WAIT
+        try:
+            seconds = parse_duration(text) / SECOND
+        except DurationError:
+            raise BadRequest("Invalid wait time") from None
+        return min(seconds, LONGEST_WAIT)
+
+    def job_key(self) -> JobKey:
+        """The job that the path names."""
+        return self.namespace, self.between
+
+    # -- body ------------------------------------------------------------------------------------------------------
+    def json(self, *, optional: bool = False) -> Any:
+        """The body, decoded; BadRequest with Go's words where it is no JSON."""
+        if not self.body.strip():
+            if optional:
+                return {}
+            raise BadRequest("Request body is empty" if not self.body else "EOF")
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return gojson.loads(self.body)
+
+    def fields(self, *, optional: bool = False) -> Row:
+        """The body, which must be an object."""
+        value = self.json(optional=optional)
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise BadRequest(f"json: cannot unmarshal {gojson.kind_of(value)} into Go value of type api.Request")
+        return value
+
+    # -- rights ----------------------------------------------------------------------------------------------------
+    @property
+    def secret(self) -> str:
+        """The token that came with the request."""
+        bearer = self.headers.get("authorization", "")
+        if bearer.lower().startswith("bearer "):
+            return bearer[7:].strip()
+        return self.headers.get("x-nomad-token", "").strip()
+
+    @property
+    def access(self) -> "Access":
+        """What the token may do; Denied where it is none."""
+        if self._access is None:
+            self._access = self.agent.access_of(self.secret)
+        return self._access
+
+    def require(self, allowed: object) -> None:
+        """Go on only where this is allowed."""
+        if not allowed:
+            raise Denied
+
+    def may(self, *capabilities: str, namespace: str | None = None) -> None:
+        """Go on only with one of these capabilities in the namespace."""
+        wanted = self.namespace if namespace is None else namespace
+        self.require(any(self.access.namespace(wanted, capability) for capability in capabilities))
+
+    def may_list(self, capability: str) -> list[str] | None:
+        """The namespaces to list: none means all. Denied where not even one may be seen."""
+        if self.namespace != ALL:
+            self.may(capability)
+            return [self.namespace]
+        if self.access.everything:
+            return None
+        seen = [name for name, _ in self.agent.store.namespaces.items() if self.access.namespace(name, capability)]
+        self.require(seen)
+        return seen

@@ -1,0 +1,1 @@
+"""What a leader does beside answering: it hands out evaluations, watches deployments and drains, launches, collects."""

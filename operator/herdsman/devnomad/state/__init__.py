@@ -1,0 +1,1 @@
+"""The state store: tables, one raft-like index, watches for blocking queries, and the event ring."""

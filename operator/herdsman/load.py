@@ -1,0 +1,118 @@
+"""From a snapshot to what it asks for. Files that did not change since the last snapshot are not parsed again."""
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+
+import orjson
+
+from herdsman.core.desire import desire, nothing
+from herdsman.core.ignore import IGNORE_FILE, bad_rules, ignored, is_spec
+from herdsman.core.parse import ParsedFile, parse_file
+from herdsman.errors import Refused
+from herdsman.model.desired import Desired, DesiredJob
+from herdsman.model.observed import STAMP, Body
+from herdsman.model.sources import Snapshot, SourceFile
+from herdsman.ports import HclParser, StatusStore
+
+
+class Loader:
+    """Understands snapshots, one after the other. *fleet* is the name where no Fleet document gives one."""
+
+    def __init__(self, *, fleet: str, store: StatusStore) -> None:
+        self._fleet, self._store = fleet, store
+        self._parsed: dict[tuple[str, str], ParsedFile] = {}
+
+    def nothing(self) -> Desired:
+        """What is wanted before the first snapshot."""
+        return nothing(self._fleet)
+
+    def load(self, snapshot: Snapshot) -> Desired:
+        """All that *snapshot* asks for; bad input is part of the answer."""
+        rules = _text(snapshot.files.get(IGNORE_FILE))
+        snapshot = replace(snapshot, files=_heeded(snapshot.files, rules))
+        self._parsed = {(f.path, f.digest): self._parse(f) for f in specs(snapshot.files, rules)}
+        parsed = [*self._parsed.values(), ParsedFile(IGNORE_FILE, rejections=bad_rules(rules))]
+        last = self._store.fleet()
+        desired = desire(parsed, snapshot, default_fleet=self._fleet, last_fleet=last)
+        if desired.fleet != last and not desired.blocked:
+            self._store.put_fleet(desired.fleet)
+        return desired
+
+    def _parse(self, file: SourceFile) -> ParsedFile:
+        known = self._parsed.get((file.path, file.digest))
+        return known if known is not None else parse_file(file.path, file.data or b"")
+
+
+def specs(files: Mapping[str, SourceFile], rules: str) -> list[SourceFile]:
+    """The files that hold specs, by path: readable, of the right name, and not ignored by *rules*."""
+    skip = ignored(rules)
+    return [f for p, f in sorted(files.items()) if f.data is not None and is_spec(p) and not skip(p)]
+
+
+def _heeded(files: Mapping[str, SourceFile], rules: str) -> Mapping[str, SourceFile]:
+    """The files without those that could not be read and that *rules* say to ignore: they hold nothing up."""
+    skip = ignored(rules)
+    return {p: f for p, f in files.items() if f.data is not None or not (skip(p) or skip(f"{p}/"))}
+
+
+def _text(file: SourceFile | None) -> str:
+    return "" if file is None or file.data is None else file.data.decode("utf-8", "replace")
+
+
+class Bodies:
+    """The job body that a spec asks for. What an HCL2 jobspec comes to is remembered by its digest."""
+
+    def __init__(self, parser: HclParser, *, most: int = 2000) -> None:
+        self._parser, self._most = parser, most
+        self._lock = threading.Lock()
+        self._known: OrderedDict[str, bytes] = OrderedDict()
+
+    def __call__(self, wanted: DesiredJob) -> Body:
+        """The body, without stamp. Raises `Refused` where the jobspec is wrong, `Unavailable` where nobody parses."""
+        if wanted.body is not None:
+            body: Body = orjson.loads(wanted.body)
+            return body
+        with self._lock:
+            known = self._known.get(wanted.digest)
+        if known is None:
+            known = orjson.dumps(self._parse(wanted))
+            with self._lock:
+                self._known[wanted.digest] = known
+                while len(self._known) > self._most:
+                    self._known.popitem(last=False)
+        parsed: Body = orjson.loads(known)
+        return parsed
+
+    def _parse(self, wanted: DesiredJob) -> Body:
+        hcl, key = wanted.hcl, wanted.key
+        assert hcl is not None
+        try:
+            body = dict(self._parser.parse(hcl.text, variables=hcl.variables, namespace=key.namespace))
+        except Refused as error:
+            raise Refused(at_home(error.message, hcl.path, hcl.offset), hint=error.hint, status=error.status) from None
+        for field, name, expected in (
+            ("ID", "job", key.name),
+            ("Name", "name", key.name),
+            ("Namespace", "namespace", key.namespace),
+        ):
+            found = body.get(field)
+            if found not in (None, "", expected):
+                raise Refused(
+                    f"{hcl.path}: the jobspec's {name} is {found!r}, but metadata says {expected!r}",
+                    hint="one of them is wrong; metadata decides what the job is called",
+                )
+            body[field] = expected
+        if STAMP in (body.get("Meta") or {}):
+            raise Refused(f"{hcl.path}: meta.{STAMP} is Herdsman's own; remove it")
+        return body
+
+
+_PLACE = re.compile(r"\b(?:input\.hcl|[\w.-]*\.hcl):(\d+),(\d+)(?:-(?:\d+,)?\d+)?")
+
+
+def at_home(message: str, path: str, offset: int) -> str:
+    """A parser's *message* with its places in terms of the file that a person edits."""
+    return _PLACE.sub(lambda m: f"{path}:{int(m[1]) + offset}:{m[2]}", message)

@@ -1,0 +1,33 @@
+"""What a spec is called: kind, namespace and name, never the file that it stands in (design §4)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """The kinds of spec that have a counterpart in Nomad, and so a key of their own."""
+
+    JOB = "Job"
+    NAMESPACE = "Namespace"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Identity of one thing to reconcile. A `Job` has its ID for a *name*; a `Namespace` has an empty *namespace*."""
+
+    kind: Kind
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.namespace}/{self.name}" if self.namespace else f"{self.kind}/{self.name}"
+
+
+def job_key(namespace: str, job_id: str) -> Key:
+    """The key of a Nomad job."""
+    return Key(Kind.JOB, namespace, job_id)
+
+
+def namespace_key(name: str) -> Key:
+    """The key of a Nomad namespace."""
+    return Key(Kind.NAMESPACE, "", name)

@@ -1,0 +1,18 @@
+"""What holds for the whole fleet while one key is looked at: texts that say why something is forbidden, or nothing."""
+
+from dataclasses import dataclass
+
+from herdsman.model.desired import Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """The surroundings of one key."""
+
+    desired: Desired
+    claimed: str = ""  # the fleet's name belongs to another source
+    dependency: str = ""  # what it needs is not Ready
+    dependents: str = ""  # what needs it is still there
+    unread: str = ""  # a file that may declare it could not be understood
+    limited: str = ""  # too many removals at once
+    circuit: str = ""  # corrected too often

@@ -1,0 +1,386 @@
+"""One key, one look: observe, decide, plan, apply, report. Everything that may fail is in `ports`, everything that is
+decided is in `core`; what comes out is an `Outcome`, never an exception of the far side.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from herdsman import namespaces
+from herdsman.apply import apply
+from herdsman.core import normalize, windows
+from herdsman.core.decide import Facts, decide
+from herdsman.core.health import judge, questions
+from herdsman.core.plan import job_plan
+from herdsman.core.words import blast_radius, sentence
+from herdsman.errors import Conflict, Forbidden, NomadError, Refused, Unavailable
+from herdsman.model.desired import NO_POLICY, DesiredJob, Destructive, Drift, Policy, Prune, Wanted
+from herdsman.model.keys import Key
+from herdsman.model.memory import Memory
+from herdsman.model.observed import STAMP, Body, JobStub, LiveJob, LiveNamespace, Registered
+from herdsman.model.plans import Action, Plan, Reason, Register
+from herdsman.model.scene import Scene
+from herdsman.model.statuses import ErrorClass, Health, Outcome, Truth
+from herdsman.observe import Eyes, Look, lens, look, seal
+from herdsman.ports import Clock, Nomad, StatusStore
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What a look needs of the world. *body* answers the job body that a spec asks for."""
+
+    nomad: Nomad
+    store: StatusStore
+    clock: Clock
+    body: Callable[[DesiredJob], Body]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A plan with what it stands on."""
+
+    plan: Plan
+    look: Look
+    memory: Memory
+    wanted: DesiredJob | None
+
+
+def reconcile_job(key: Key, *, scene: Scene, stub: JobStub | None, ports: Ports) -> Outcome:
+    """Look at the job *key*, listed as *stub*, and do what is due."""
+    try:
+        seen = consider(key, scene=scene, stub=stub, ports=ports)
+        registered = apply(seen.plan, ports.nomad)
+        return _settle(seen, registered, ports)
+    except NomadError as error:
+        return failed(key, error, wanted=scene.desired.wanted.get(key))
+
+
+def reconcile_namespace(key: Key, *, scene: Scene, live: LiveNamespace | None, ports: Ports) -> Outcome:
+    """Look at the namespace *key*, listed as *live*, and do what is due."""
+    wanted = scene.desired.wanted.get(key)
+    try:
+        plan = consider_namespace(key, scene=scene, live=live, ports=ports)
+        if plan.steps:
+            namespaces.fresh(key, live, ports.nomad)
+        apply(plan, ports.nomad)
+    except NomadError as error:
+        return failed(key, error, wanted=wanted)
+    return _settle_namespace(plan, wanted, ports)
+
+
+def consider_namespace(key: Key, *, scene: Scene, live: LiveNamespace | None, ports: Ports) -> Plan:
+    """The plan for the namespace *key*, carried out by nobody yet."""
+    wanted, memory, approval = scene.desired.wanted.get(key), ports.store.memory(key), ports.store.approval(key)
+    suspended = (wanted.policy.suspend if wanted is not None else memory.suspend) or ports.store.is_suspended(key)
+    return namespaces.consider(
+        key, scene=scene, live=live, memory=memory, suspended=suspended, approved=approval is not None
+    )
+
+
+def _settle_namespace(plan: Plan, wanted: Wanted | None, ports: Ports) -> Outcome:
+    key, decision, memory = plan.key, plan.decision, ports.store.memory(plan.key)
+    if plan.steps:
+        ports.store.approve(key, None)
+    if decision.action is Action.PURGE:
+        ports.store.forget(key)
+    elif wanted is not None and decision.action is not Action.HOLD:
+        after = _with_wishes(replace(memory, digest=wanted.digest), wanted)
+        if after != memory:
+            ports.store.remember(key, after)
+    return Outcome(
+        key,
+        decision.action,
+        decision.reason,
+        decision.message,
+        wrote=bool(plan.steps),
+        drift=bool(plan.changes) and memory.digest == (wanted.digest if wanted is not None else ""),
+        digest=wanted.digest if wanted is not None else "",
+        health=None if decision.action is Action.PURGE else Health(Truth.TRUE, Reason.HEALTHY),
+        changes=tuple(sentence(c) for c in plan.changes),
+    )
+
+
+def consider(key: Key, *, scene: Scene, stub: JobStub | None, ports: Ports, preview: bool = False) -> Seen:
+    """The plan for *key*, carried out by nobody yet. With *preview*, Nomad is asked for words about creates too."""
+    wanted = scene.desired.wanted.get(key)
+    wanted = wanted if isinstance(wanted, DesiredJob) else None
+    fleet = scene.desired.fleet.name
+    memory = _recalled(key, wanted, stub, fleet, ports)
+    blind = _suspended(key, wanted, memory, ports) or bool(scene.claimed)
+    eyes = Eyes(ports.nomad, ports.body, lambda: ports.store.canonical(key), fleet)
+    seen = _unlooked(stub, memory, fleet) if blind else look(wanted, stub, memory, eyes)
+    facts = _facts(key, wanted, seen, memory, scene, ports)
+    decision = decide(facts)
+    live, body, forecast = seen.live, seen.body, seen.forecast
+    if decision.action is Action.CREATE and wanted is not None:
+        body = normalize.stamped(ports.body(wanted), fleet)
+        forecast = ports.nomad.plan(key, body) if preview else None
+    if decision.action in (Action.STOP, Action.PURGE):
+        live = _proven(key, stub, memory, fleet, ports)
+    plan = job_plan(
+        key,
+        decision,
+        wanted=wanted,
+        live=live,
+        body=body,
+        forecast=forecast,
+        changes=seen.changes,
+        fleet=fleet,
+        seal=seal(wanted) if wanted else "",
+    )
+    return Seen(plan, replace(seen, live=live), memory, wanted)
+
+
+def _recalled(key: Key, wanted: DesiredJob | None, stub: JobStub | None, fleet: str, ports: Ports) -> Memory:
+    """What is remembered. Of a job that is wanted no more, Nomad may know what the store has lost: how to remove it."""
+    memory = ports.store.memory(key)
+    if wanted is not None or stub is None or memory.prune is not None or stub.stamp != fleet:
+        return memory
+    live = ports.nomad.job(key)
+    provenance = ports.nomad.provenance(key, live.version) if live is not None else None
+    if provenance is None:
+        return memory
+    known = provenance.prune in [p.value for p in Prune]
+    return replace(memory, path=provenance.path, prune=Prune(provenance.prune) if known else None)
+
+
+def _unlooked(stub: JobStub | None, memory: Memory, fleet: str) -> Look:
+    """What is known of a job that must not be touched, without asking."""
+    return Look(stub, ours=stub is not None and ownership_of(stub, memory, fleet))
+
+
+def ownership_of(stub: JobStub, memory: Memory, fleet: str) -> bool:
+    """Whether a live job is this fleet's: by its stamp, or by our record of that very job."""
+    if stub.is_child:
+        return False
+    return stub.stamp == fleet or (not stub.stamp and memory.owned and memory.create_index == stub.create_index)
+
+
+def _proven(key: Key, stub: JobStub | None, memory: Memory, fleet: str, ports: Ports) -> LiveJob:
+    """The job that is about to go, read once more: a removal is never decided on a list alone."""
+    live = ports.nomad.job(key)
+    if live is None or stub is None or live.index != stub.index or live.is_child:
+        raise Conflict(f"{key} changed while it was looked at")
+    if live.stamp != fleet and not (not live.stamp and memory.owned and memory.create_index == live.create_index):
+        raise Conflict(f"{key} is not this fleet's any more")
+    return live
+
+
+def _suspended(key: Key, wanted: DesiredJob | None, memory: Memory, ports: Ports) -> bool:
+    by_spec = wanted.policy.suspend if wanted is not None else memory.suspend
+    return by_spec or ports.store.is_suspended(key)
+
+
+def _facts(key: Key, wanted: DesiredJob | None, seen: Look, memory: Memory, scene: Scene, ports: Ports) -> Facts:
+    policy = wanted.policy if wanted is not None else _last_wishes(memory, scene)
+    approval = ports.store.approval(key)
+    approved = approval is not None and approval.digest == (wanted.digest if wanted is not None else "")
+    rejection = scene.desired.frozen.get(key)
+    unapproved, closed = ("", "") if approved else _forbidden(policy, seen, scene, ports)
+    return Facts(
+        wanted=wanted is not None,
+        frozen=f"{rejection}; the live job stays as it is" if rejection is not None else "",
+        suspended=_suspended(key, wanted, memory, ports),
+        warn_only=policy.drift is Drift.WARN,
+        keep=policy.prune is Prune.KEEP,
+        stop_only=policy.prune is Prune.STOP,
+        live=seen.stub is not None,
+        ours=seen.ours,
+        stopped=seen.stub is not None and seen.stub.stop,
+        finished=seen.finished,
+        same=seen.same,
+        spec_changed=seen.spec_changed,
+        owner=seen.owner,
+        claimed=scene.claimed,
+        reverted="" if approved else seen.reverted,
+        dependency=scene.dependency,
+        circuit="" if approved else scene.circuit,
+        unapproved=unapproved,
+        closed=closed,
+        unread=scene.unread,
+        limited="" if approved else scene.limited,
+        dependents=scene.dependents,
+        adoptable=seen.adoptable,
+    )
+
+
+def _last_wishes(memory: Memory, scene: Scene) -> Policy:
+    """The policy of a job whose spec is gone: as its spec last said, else as the fleet says."""
+    default = scene.desired.fleet.policy
+    return default if memory.prune is None else replace(default, prune=memory.prune)
+
+
+def _forbidden(policy: Policy, seen: Look, scene: Scene, ports: Ports) -> tuple[str, str]:
+    """Why a destructive update may not run now: it wants approval, or its window is closed."""
+    if seen.forecast is None or not seen.forecast.destructive or policy.destructive is Destructive.ALLOW:
+        return "", ""
+    radius = blast_radius(seen.forecast.updates)
+    if policy.destructive is Destructive.APPROVE:
+        return f"replaces allocations ({radius}); waits for approval", ""
+    now = ports.clock.now()
+    if windows.is_open(scene.desired.fleet.windows, now):
+        return "", ""
+    opening = windows.next_opening(scene.desired.fleet.windows, now)
+    when = f"opens {opening.isoformat(timespec='minutes')}" if opening else "no window is declared in the Fleet"
+    return "", f"replaces allocations ({radius}); waits for its window: {when}"
+
+
+def _settle(seen: Seen, registered: Registered | None, ports: Ports) -> Outcome:
+    """After the write: read back what Nomad made of it, remember it, and say what came of it."""
+    decision, key = seen.plan.decision, seen.plan.key
+    wrote = decision.writes and bool(seen.plan.steps)
+    if wrote:
+        ports.store.approve(key, None)
+    memory = _remember(seen, registered, ports)
+    health = _health(seen, memory, wrote, ports)
+    if health is not None and (health.settled != memory.settled or health.completed):
+        memory = replace(
+            memory,
+            settled=max(health.settled, memory.settled),
+            completed=memory.digest if health.completed else memory.completed,
+        )
+    if memory != ports.store.memory(key) and decision.action is not Action.PURGE:
+        ports.store.remember(key, memory)
+    return Outcome(
+        key,
+        decision.action,
+        decision.reason,
+        _message(seen.plan),
+        wrote=wrote,
+        drift=_is_drift(seen),
+        digest=seen.wanted.digest if seen.wanted else "",
+        version=memory.version if memory.known or memory.index else None,
+        health=health,
+        changes=tuple(sentence(c) for c in seen.plan.changes),
+    )
+
+
+def _message(plan: Plan) -> str:
+    radius = blast_radius(plan.updates or {})
+    return f"{plan.decision.message} ({radius})" if radius and plan.decision.writes else plan.decision.message
+
+
+def _is_drift(seen: Seen) -> bool:
+    """Whether somebody else made the difference."""
+    wanted, look_ = seen.wanted, seen.look
+    if wanted is None or look_.same or look_.spec_changed or not seen.memory.known:
+        return False
+    return seen.plan.decision.writes or seen.plan.decision.reason in (Reason.DRIFTED, Reason.CIRCUIT_OPEN)
+
+
+def _remember(seen: Seen, registered: Registered | None, ports: Ports) -> Memory:
+    """The evidence after this look."""
+    key, wanted, decision = seen.plan.key, seen.wanted, seen.plan.decision
+    if decision.action is Action.PURGE:
+        ports.store.forget(key)
+        return Memory()
+    if wanted is None:
+        return seen.memory
+    memory = _with_wishes(seen.memory, wanted)
+    if decision.reason is Reason.REVERTED_BY_NOMAD:
+        return replace(memory, reverted=wanted.digest)
+    if decision.action in (Action.CREATE, Action.UPDATE):
+        return _as_written(seen, memory, wanted, registered, ports)
+    if decision.action is Action.ADOPT or (decision.reason is Reason.IN_SYNC and seen.look.live is not None):
+        live = seen.look.live
+        assert live is not None
+        unread = not seen.memory.known or seen.memory.unread or seen.memory.digest != wanted.digest
+        memory = _as_found(memory, wanted, live)
+        if unread or decision.action is Action.ADOPT:
+            ports.store.remember(key, memory, normalize.canonical(live.body))
+    return memory
+
+
+def _with_wishes(memory: Memory, wanted: Wanted) -> Memory:
+    """What the spec says for the day on which it is gone."""
+    policy = wanted.policy
+    return replace(
+        memory,
+        path=wanted.origin.position.path,
+        prune=policy.prune,
+        suspend=policy.suspend,
+        needs=wanted.depends_on,
+    )
+
+
+def _as_found(memory: Memory, wanted: DesiredJob, live: LiveJob) -> Memory:
+    return replace(
+        memory,
+        digest=wanted.digest,
+        lens=lens(wanted.policy),
+        index=live.index,
+        create_index=live.create_index,
+        version=live.version,
+        count=normalize.allocations_wanted(live.body),
+        deploys=normalize.deploys(live.body),
+        unread=False,
+        owned=True,
+        adopted=memory.adopted or not live.stamp,
+        settled=memory.settled if memory.create_index == live.create_index else -1,
+    )
+
+
+def _as_written(seen: Seen, memory: Memory, wanted: DesiredJob, registered: Registered | None, ports: Ports) -> Memory:
+    """The evidence right after a write. What Nomad made of it is read back at the next look, before anything is judged
+    by it: writes go first where many are due."""
+    step = next(s for s in seen.plan.steps if isinstance(s, Register))
+    assert registered is not None
+    live = seen.look.live
+    return replace(
+        memory,
+        digest=wanted.digest,
+        lens=lens(wanted.policy),
+        index=registered.index,
+        create_index=live.create_index if live is not None else registered.index,
+        version=step.provenance.version,
+        unread=True,
+        owned=True,
+        adopted=memory.adopted and STAMP not in (step.body.get("Meta") or {}),
+        settled=memory.settled if live is not None else -1,
+        reverted="",
+        completed="",
+        written=ports.clock.now().timestamp(),
+    )
+
+
+def _health(seen: Seen, memory: Memory, wrote: bool, ports: Ports) -> Health | None:
+    """How the live job does; None where there is none of ours."""
+    if wrote and seen.plan.decision.action in (Action.CREATE, Action.UPDATE):
+        return Health(Truth.UNKNOWN, Reason.PROGRESSING, "just written")
+    stub = seen.look.stub
+    if seen.plan.decision.reason is Reason.COMPLETED:
+        return Health(Truth.TRUE, Reason.COMPLETED, "finished", settled=memory.settled)
+    if stub is None and seen.plan.decision.reason is Reason.SUSPENDED and seen.wanted is not None:
+        return Health(Truth.FALSE, Reason.MISSING, "not there, and not created while it is suspended")
+    if stub is None or not (seen.look.ours or seen.plan.decision.action is Action.ADOPT):
+        return None
+    asked, key, nomad = questions(stub, memory), seen.plan.key, ports.nomad
+    patience = seen.wanted.policy.health_timeout if seen.wanted else NO_POLICY.health_timeout
+    return judge(
+        stub,
+        memory,
+        deployments=nomad.deployments(key) if asked.deployments else (),
+        evaluations=nomad.evaluations(key) if asked.evaluations else (),
+        allocations=nomad.allocations(key) if asked.allocations else (),
+        waited=max(0.0, ports.clock.now().timestamp() - memory.written),
+        timeout=patience,
+    )
+
+
+def failed(key: Key, error: NomadError, *, wanted: Wanted | None) -> Outcome:
+    """What came of a look that the far side broke off."""
+    digest = wanted.digest if wanted is not None else ""
+    reason, kind = _classes(error)
+    retry_after = error.retry_after if isinstance(error, Unavailable) else None
+    return Outcome(key, Action.NOTHING, reason, str(error), error=kind, retry_after=retry_after, digest=digest)
+
+
+def _classes(error: NomadError) -> tuple[Reason, ErrorClass]:
+    match error:
+        case Conflict():
+            return Reason.CONFLICT, ErrorClass.CONFLICT
+        case Forbidden():
+            return Reason.FORBIDDEN, ErrorClass.REFUSED
+        case Refused():
+            return Reason.REFUSED, ErrorClass.REFUSED
+        case _:
+            return Reason.UNAVAILABLE, ErrorClass.TRANSIENT

@@ -1,0 +1,1 @@
+"""When things run: queue, triggers, workers, service."""

@@ -1,0 +1,285 @@
+"""What the process knows of a fleet as a whole: what is wanted, what is listed, what forbids a change.
+
+The wanted side is replaced whole by each snapshot, the listed side by each list call; workers hold whichever they
+started with. A key that an event named is *stale* until somebody looks: its stub is then read anew.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from herdsman.core import prune
+from herdsman.core.retry import circuit
+from herdsman.model.desired import Desired, Prune
+from herdsman.model.keys import Key, Kind
+from herdsman.model.observed import JobStub, LiveNamespace
+from herdsman.model.scene import Scene
+from herdsman.ports import Clock, Nomad, StatusStore
+from herdsman.reconcile import ownership_of
+
+PRUNE_WINDOW = 60.0
+UNCLAIMED = "it is not known yet whose the fleet's name is"
+UNSETTLED = "the source is still being written to; removals wait until it rests"
+
+
+@dataclass(slots=True)
+class Listed:
+    """The live side at one list call. *at* is the monotonic time at which the call began."""
+
+    stubs: dict[Key, JobStub] = field(default_factory=dict)
+    namespaces: Mapping[Key, LiveNamespace] = field(default_factory=dict)
+    at: float = 0.0
+    complete: bool = False  # whether a list call ever succeeded
+
+
+class FleetView:
+    """Wanted and listed, side by side. Safe from any thread."""
+
+    def __init__(self, *, desired: Desired, nomad: Nomad, store: StatusStore, clock: Clock) -> None:
+        self._lock = threading.RLock()
+        self._nomad, self._store, self._clock = nomad, store, clock
+        self._desired = desired
+        self._dependents: dict[Key, list[Key]] = {}
+        self._listed = Listed()
+        self._stale: dict[Key, float] = {}
+        self._round = store.prune_round()
+        self._owned = 0
+        self._corrections: dict[Key, tuple[float, ...]] = {}
+        self.claimed: str | None = None  # why nothing may be written, "" where the fleet's name is ours
+        self.loaded = False  # whether a snapshot was ever understood
+
+    # -- the wanted side --
+
+    @property
+    def desired(self) -> Desired:
+        """What the last snapshot asks for."""
+        return self._desired
+
+    def replace(self, desired: Desired) -> set[Key]:
+        """Take a new snapshot's wishes; the answer is every key whose wishes changed."""
+        with self._lock:
+            before, first = self._desired, not self.loaded
+            self._desired, self.loaded = desired, True
+            self._dependents = {}
+            for key, wanted in desired.wanted.items():
+                for need in wanted.depends_on:
+                    self._dependents.setdefault(need, []).append(key)
+            self._decide_removals()
+        if first or before.fleet != desired.fleet:
+            return self.all_keys()
+        changed = _changed(before, desired)
+        if before.settled != desired.settled or before.unread != desired.unread:
+            changed |= self.all_keys() - desired.wanted.keys()
+        return changed
+
+    def dependents(self, key: Key) -> list[Key]:
+        """The wanted keys that wait for *key*."""
+        return self._dependents.get(key, [])
+
+    # -- the listed side --
+
+    def relist(self) -> None:
+        """Replace the listed side by a fresh one. Raises `NomadError`; what was listed then stays."""
+        began = self._clock.monotonic()
+        listing = self._nomad.listing()
+        namespaced = any(k.kind is Kind.NAMESPACE for k in (*self._desired.wanted, *self._store.memories()))
+        namespaces = self._nomad.namespaces() if namespaced else {}
+        with self._lock:
+            self._listed = Listed(dict(listing.stubs), namespaces, began, complete=True)
+            self._stale = {k: t for k, t in self._stale.items() if t >= began}
+            self._decide_removals()
+
+    @property
+    def listed(self) -> bool:
+        """Whether Nomad was ever listed."""
+        return self._listed.complete
+
+    @property
+    def listed_at(self) -> float:
+        """When the last list call began, monotonic s."""
+        return self._listed.at
+
+    def touch(self, keys: Iterable[Key]) -> None:
+        """Something happened to *keys*: what is listed of them may be old."""
+        now = self._clock.monotonic()
+        with self._lock:
+            self._stale.update(dict.fromkeys(keys, now))
+
+    def stub(self, key: Key) -> JobStub | None:
+        """The job as listed, read anew where it is stale. Raises `NomadError`."""
+        with self._lock:
+            if key not in self._stale:
+                return self._listed.stubs.get(key)
+            marked = self._stale[key]
+        fresh = self._nomad.stub(key)
+        with self._lock:
+            if self._stale.get(key) == marked:
+                del self._stale[key]
+            if fresh is None:
+                self._listed.stubs.pop(key, None)
+            else:
+                self._listed.stubs[key] = fresh
+        return fresh
+
+    def gone(self, key: Key) -> None:
+        """*key* was removed: nobody needs to wait for the next list to know it."""
+        with self._lock:
+            self._listed.stubs.pop(key, None)
+            self._listed.namespaces = {k: n for k, n in self._listed.namespaces.items() if k != key}
+            self._corrections.pop(key, None)
+
+    def namespace(self, key: Key) -> LiveNamespace | None:
+        """The namespace as listed, read anew where it is stale. Raises `NomadError`."""
+        with self._lock:
+            stale = self._stale.pop(key, None) is not None
+        if stale:
+            self._listed.namespaces = self._nomad.namespaces()
+        return self._listed.namespaces.get(key)
+
+    def all_keys(self) -> set[Key]:
+        """Every key that may call for work: wanted, rejected, remembered, or live and ours."""
+        with self._lock:
+            memories = self._store.memories()
+            return {
+                *self._desired.wanted,
+                *self._desired.frozen,
+                *memories,
+                *self._store.statuses(),
+                *self._owned_jobs(),
+                *(k for k, n in self._listed.namespaces.items() if n.stamp == self._desired.fleet.name),
+            }
+
+    def concerns(self, key: Key) -> bool:
+        """Whether an event about *key* is any of our business."""
+        with self._lock:
+            if key in self._desired.wanted or key in self._desired.frozen or self._store.memory(key).owned:
+                return True
+            stub = self._listed.stubs.get(key)
+            return stub is not None and stub.stamp == self._desired.fleet.name
+
+    def _owned_jobs(self) -> set[Key]:
+        fleet, memory = self._desired.fleet.name, self._store.memory
+        return {k for k, s in self._listed.stubs.items() if ownership_of(s, memory(k), fleet)}
+
+    # -- what forbids a change --
+
+    def scene(self, key: Key) -> Scene:
+        """The surroundings of *key* now."""
+        desired = self._desired
+        claimed = desired.blocked or (UNCLAIMED if self.claimed is None else self.claimed)
+        wanted = desired.wanted.get(key)
+        if wanted is not None:
+            return Scene(desired, claimed, dependency=self._dependency(key), circuit=self._circuit(key))
+        return Scene(
+            desired, claimed, dependents=self._needed_by(key), unread=self._unread(key), limited=self._limited(key)
+        )
+
+    def _dependency(self, key: Key) -> str:
+        for need in self._desired.wanted[key].depends_on:
+            other, status = self._desired.wanted.get(need), self._store.status(need)
+            if other is None:
+                return f"waits for {need}, which no valid spec declares"
+            if status is None or not status.ready or status.digest != other.digest:
+                return f"waits for {need} to be Ready"
+        return ""
+
+    def _needed_by(self, key: Key) -> str:
+        """What must be gone before *key* may go."""
+        with self._lock:
+            stubs = self._listed.stubs
+            if key.kind is Kind.NAMESPACE:
+                inside = sorted(str(k) for k, s in stubs.items() if k.namespace == key.name and s.status != "dead")
+                return f"waits until nothing lives in it: {', '.join(inside[:3])}" if inside else ""
+            users = [
+                k
+                for k, m in self._store.memories().items()
+                if key in m.needs and k not in self._desired.wanted and k in stubs and not stubs[k].stop
+            ]
+        return f"waits for the removal of {users[0]}" if users else ""
+
+    def _unread(self, key: Key) -> str:
+        """Which file may still declare *key*: the one that last did, or any whose text holds its name (design §4)."""
+        if not self._desired.settled:
+            return UNSETTLED
+        path = self._store.memory(key).path
+        name = key.name.encode()
+        for file in self._desired.unread:
+            if file.path == path:
+                return f"{file.path}, which declared it, cannot be understood"
+            if file.text is None:
+                return f"{file.path} cannot be read, and may declare it"
+            if any(form in file.text for form in (name, key.name.encode("utf-16-le"), key.name.encode("utf-16-be"))):
+                return f"{file.path} cannot be understood, and names it"
+        return ""
+
+    def _limited(self, key: Key) -> str:
+        with self._lock:
+            if key in self._round.allowed:
+                return ""
+            held = self._round.held
+            if key not in held and self._listed.complete:
+                self._decide_removals()
+                held = self._round.held
+                if key in self._round.allowed:
+                    return ""
+        return prune.why_held(self._desired.fleet.prune, held=len(held), owned=max(self._owned, len(held)))
+
+    def _decide_removals(self) -> None:
+        """Judge all removals together, as soon as both sides are known and the source rests."""
+        if not (self.loaded and self._listed.complete and self._desired.settled):
+            return
+        owned = self._owned_jobs() | {
+            k for k, n in self._listed.namespaces.items() if n.stamp == self._desired.fleet.name
+        }
+        self._owned = len(owned)
+        unwanted = {k for k in owned if self._to_be_removed(k)}
+        decided = prune.next_round(
+            self._round,
+            unwanted=unwanted,
+            owned=owned,
+            limits=self._desired.fleet.prune,
+            now=self._clock.now().timestamp(),
+            window=PRUNE_WINDOW,
+        )
+        if decided != self._round:
+            self._round = decided
+            self._store.put_prune_round(decided)
+
+    def _to_be_removed(self, key: Key) -> bool:
+        desired, memory = self._desired, self._store.memory(key)
+        if key in desired.wanted or key in desired.frozen or memory.suspend or self._store.is_suspended(key):
+            return False
+        return (memory.prune or desired.fleet.policy.prune) is not Prune.KEEP and not self._unread(key)
+
+    def held_removals(self) -> frozenset[Key]:
+        """Removals that wait for a person."""
+        return self._round.held
+
+    def _circuit(self, key: Key) -> str:
+        return circuit(self._corrections.get(key, ()), now=self._clock.monotonic())
+
+    def corrected(self, key: Key) -> None:
+        """Count one correction of what somebody else did to *key*."""
+        with self._lock:
+            times = (*self._corrections.get(key, ()), self._clock.monotonic())
+            self._corrections[key] = times[-20:]
+
+    def renewed(self, key: Key) -> None:
+        """Its spec changed: earlier corrections count no more."""
+        with self._lock:
+            self._corrections.pop(key, None)
+
+
+def _changed(before: Desired, after: Desired) -> set[Key]:
+    keys = before.wanted.keys() | after.wanted.keys()
+    changed = {k for k in keys if _wish(before, k) != _wish(after, k)}
+    changed |= {k for k in before.frozen.keys() | after.frozen.keys() if before.frozen.get(k) != after.frozen.get(k)}
+    return changed
+
+
+def _wish(desired: Desired, key: Key) -> object:
+    """What of a wish makes a difference: not where it stands, so that a moved file causes no work but a new status."""
+    wanted = desired.wanted.get(key)
+    if wanted is None:
+        return None
+    return (wanted.digest, wanted.policy, wanted.depends_on, wanted.origin.position)

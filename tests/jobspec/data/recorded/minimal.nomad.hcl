@@ -1,0 +1,8 @@
+job "m" {
+  group "g" {
+    task "t" {
+      driver = "raw_exec"
+      config { command = "true" }
+    }
+  }
+}
