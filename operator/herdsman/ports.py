@@ -248,8 +248,8 @@ class StatusStore(Protocol):
         """Suspend or resume a key, or with None the whole fleet."""
         ...
 
-    def is_suspended(self, key: Key) -> bool:
-        """Whether a person suspended *key*, or the whole fleet."""
+    def is_suspended(self, key: Key | None) -> bool:
+        """Whether a person suspended *key*, or the whole fleet, which alone is meant by None."""
         ...
 
     def approve(self, key: Key, approval: Approval | None) -> None:

@@ -7,6 +7,7 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from operator import attrgetter
 from queue import Queue
 from typing import Protocol
 
@@ -17,7 +18,7 @@ from herdsman.model.memory import Memory
 from herdsman.model.observed import Allocation, Deployment, JobStub, LiveNamespace
 from herdsman.model.plans import Action, Approval, Decision, Plan, Reason
 from herdsman.model.scene import Scene
-from herdsman.model.statuses import Event, Record, Status
+from herdsman.model.statuses import ConditionType, Event, Record, Status, Truth
 from herdsman.reconcile import Ports, consider, consider_namespace, failed
 
 
@@ -107,6 +108,7 @@ class Overview:
     ready_count: int
     held: int
     suspended: int
+    fleet_suspended: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,7 @@ class Operator:
     def overview(self) -> Overview:
         """The fleet at a glance."""
         desired, statuses = self._running.view.desired, self._ports.store.statuses().values()
+        suspended = self._ports.store.is_suspended(None)
         return Overview(
             fleet=desired.fleet.name,
             source=self._source,
@@ -167,14 +170,16 @@ class Operator:
             rejections=desired.rejections,
             total=len(statuses),
             ready_count=sum(s.ready for s in statuses),
-            held=sum(_is_held(s) for s in statuses),
-            suspended=sum(self._ports.store.is_suspended(s.key) or s.reason is Reason.SUSPENDED for s in statuses),
+            held=sum(is_held(s) for s in statuses),
+            suspended=sum(is_suspended(s) for s in statuses),
+            fleet_suspended=suspended,
         )
 
     def statuses(self, wanted: Filter | None = None) -> list[Status]:
         """The specs that *wanted* means, by key."""
         found = self._ports.store.statuses()
-        return [found[k] for k in sorted(found) if wanted is None or wanted.matches(found[k])]
+        keys = sorted(found, key=attrgetter("kind", "namespace", "name"))  # as keys compare, but in C
+        return [found[k] for k in keys if wanted is None or wanted.matches(found[k])]
 
     def describe(self, key: Key) -> Description:
         """One spec whole. Raises `UnknownError` where nothing is known of it."""
@@ -248,22 +253,26 @@ class Operator:
         self._ports.store.suspend(key, suspended=suspended)
         self._running.resync(None if key is None else [key])
 
-    def approve(self, key: Key, *, by: str) -> Status:
-        """Let the change that is held for *key* through, once. Raises `UsageError` where none is held."""
+    def approve(self, key: Key, *, by: str, seen: str | None = None) -> Status:
+        """Let the change that is held for *key* through, once; with *seen*, only if it is still that digest's.
+
+        Raises `UsageError` where none is held, or where none can be approved.
+        """
         status = self._known(key)
-        if not _is_held(status):
+        if not is_held(status):
             raise UsageError(f"nothing is held for {key}", hint=f"it is {status.reason or 'not looked at yet'}")
         if status.reason not in APPROVABLE:
             raise UsageError(f"{key} is held by {status.reason}, which no approval ends", hint=_message(status))
-        wanted = self._running.view.desired.wanted.get(key)
+        if seen is not None and seen != status.digest:
+            raise UsageError(f"the change of {key} is another by now", hint="look at it again, then approve")
         now = self._ports.clock.now().timestamp()
-        self._ports.store.approve(key, Approval(wanted.digest if wanted is not None else "", by, now))
+        self._ports.store.approve(key, Approval(status.digest if status.wanted else "", by, now))
         self._running.resync([key])
         return status
 
     def held(self) -> list[Status]:
         """Every spec whose change waits for a person."""
-        return [s for s in self.statuses() if _is_held(s) and s.reason in APPROVABLE]
+        return [s for s in self.statuses() if is_held(s) and s.reason in APPROVABLE]
 
     def _known(self, key: Key) -> Status:
         status = self._ports.store.status(key)
@@ -293,8 +302,15 @@ _HELD = APPROVABLE | {
 }
 
 
-def _is_held(status: Status) -> bool:
+def is_held(status: Status) -> bool:
+    """Whether a change of it waits for something."""
     return status.reason in _HELD
+
+
+def is_suspended(status: Status) -> bool:
+    """Whether a person or its spec suspended it, as far as the last look knew."""
+    condition = status.condition(ConditionType.SUSPENDED)
+    return condition is not None and condition.status is Truth.TRUE
 
 
 def _message(status: Status) -> str:

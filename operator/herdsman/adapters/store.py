@@ -166,7 +166,7 @@ class SqliteStore:
                 self._suspended.discard(key)
                 db.execute("DELETE FROM suspended WHERE kind=? AND namespace=? AND name=?", _id(key))
 
-    def is_suspended(self, key: Key) -> bool:
+    def is_suspended(self, key: Key | None) -> bool:
         return key in self._suspended or None in self._suspended
 
     def approve(self, key: Key, approval: Approval | None) -> None:

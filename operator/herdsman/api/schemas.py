@@ -349,6 +349,7 @@ class OverviewOut(Schema):
     ready_count: int
     held: int
     suspended: int
+    fleet_suspended: bool
 
     @classmethod
     def of(cls, o: Overview) -> "OverviewOut":

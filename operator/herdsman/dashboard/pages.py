@@ -4,7 +4,6 @@ Pages are plain documents with plain forms; a script keeps an open one true by f
 happened. Who may talk to the server at all, and whose pages may post to it, is the business of `api.guards`.
 """
 
-import glob
 from collections.abc import Callable, Sequence
 from functools import wraps
 from urllib.parse import urlencode
@@ -26,8 +25,8 @@ from herdsman.dashboard.views import (
 )
 from herdsman.errors import HerdsmanError, NomadError, UnknownError, UsageError
 from herdsman.model.keys import Key
-from herdsman.model.statuses import Event, Status
-from herdsman.usecases import APPROVABLE, Filter, Operator
+from herdsman.model.statuses import Event
+from herdsman.usecases import APPROVABLE, Operator
 
 Endpoint = Callable[[Request], Response]
 
@@ -144,21 +143,10 @@ class _Pages:
             case "suspend" | "resume":
                 self._operator.suspend(key, suspended=action == "suspend")
             case "approve":
-                self._approve(key, seen=request.query_params.get("digest", ""))
+                self._operator.approve(key, by="dashboard", seen=request.query_params.get("digest"))
             case _:
                 raise UnknownError(f"there is no action {action}", hint="use the buttons of a spec's page")
         return RedirectResponse(f"/specs/{spec_path(key)}?{urlencode({'done': action})}", status_code=303)
-
-    def _approve(self, key: Key, *, seen: str) -> None:
-        """Approve the change that the reader saw, and no other that took its place since."""
-        status = self._status(key)
-        if status is not None and status.digest != seen:
-            raise UsageError(f"the change of {key} is another by now", hint="look at its page again, then approve")
-        self._operator.approve(key, by="dashboard")
-
-    def _status(self, key: Key) -> Status | None:
-        meant = Filter(key.kind, key.namespace, glob.escape(key.name))  # a name may hold what a glob takes for its own
-        return next(iter(self._operator.statuses(meant)), None)
 
 
 def _key(request: Request) -> Key:

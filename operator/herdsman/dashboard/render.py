@@ -9,6 +9,7 @@ from starlette.responses import HTMLResponse, Response
 from herdsman.core.words import blast_radius
 from herdsman.dashboard import views
 from herdsman.dashboard.assets import Assets
+from herdsman.usecases import is_suspended
 from herdsman.version import __version__
 
 HEADERS = {
@@ -52,7 +53,7 @@ class Renderer:
             "iso": iso,
             "clock": clock,
         }
-        self._jinja.tests["suspended"] = views.is_suspended
+        self._jinja.tests["suspended"] = is_suspended
 
     def page(self, template: str, *, code: int = 200, **values: Any) -> Response:
         """The page that *template* makes of *values*. It shows what is now, so nobody may keep it."""

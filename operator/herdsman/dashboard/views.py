@@ -11,7 +11,7 @@ from herdsman.errors import UnknownError
 from herdsman.model.keys import Key, Kind
 from herdsman.model.plans import Reason
 from herdsman.model.statuses import Condition, ConditionType, Event, Severity, Status, Truth
-from herdsman.usecases import _is_held
+from herdsman.usecases import is_held, is_suspended
 
 _T = TypeVar("_T")
 
@@ -66,7 +66,7 @@ def badge(status: Status) -> Badge:
         return _SUSPENDED
     if ready.status is Truth.TRUE:
         return _READY
-    if _is_held(status):
+    if is_held(status):
         return _HELD
     if ready.status is Truth.UNKNOWN:
         return _GOING_ON if ready.reason in (Reason.PROGRESSING, Reason.PENDING) else _UNKNOWN
@@ -107,12 +107,6 @@ def _toned(word: str, tone: str) -> Badge:
     return Badge(word, signs[tone], tone)
 
 
-def is_suspended(status: Status) -> bool:
-    """Whether a person or the spec itself suspended it, as far as the last look knew."""
-    condition = status.condition(ConditionType.SUSPENDED)
-    return condition is not None and condition.status is Truth.TRUE
-
-
 # -- what a reader wants to see --
 
 
@@ -130,7 +124,7 @@ _IN_STATE = {
     State.ALL: lambda status: True,
     State.READY: lambda status: status.ready,
     State.NOT_READY: lambda status: not status.ready,
-    State.HELD: _is_held,
+    State.HELD: is_held,
     State.SUSPENDED: is_suspended,
 }
 

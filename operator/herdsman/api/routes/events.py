@@ -73,4 +73,4 @@ async def _stream(request: Request, operator: Op, seen: int | None) -> AsyncIter
 
 
 def _frame(event: Event) -> str:
-    return f"id: {event.id}\nevent: {event.reason}\ndata: {EventOut.of(event).model_dump_json(by_alias=True)}\n\n"
+    return f"id: {event.id}\ndata: {EventOut.of(event).model_dump_json(by_alias=True)}\n\n"
