@@ -5,7 +5,7 @@ reads the namespace first and keeps all that it does not declare, a removal wait
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from herdsman.core.decide import Facts, decide
@@ -83,8 +83,6 @@ def consider(
             adoptable=seen.adoptable,
         )
     )
-    if wanted is None and decision.action is Action.PURGE:
-        decision = replace(decision, message="wanted no more; removed")
     return Plan(key, decision, _steps(decision.action, key, wanted, live, fleet.name), seen.changes)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from herdsman.jobspec.limits import Budget, LimitError
@@ -126,6 +126,7 @@ _ROWS = st.lists(_PIECES, min_size=1, max_size=4).map("".join)
 _PATTERNS = st.lists(_ROWS, min_size=1, max_size=3).map("|".join)
 
 
+@settings(deadline=None)
 @given(pattern=_PATTERNS, text=st.text("abc1", max_size=12), start=st.integers(0, 3))
 def test_agrees_with_a_backtracking_matcher(pattern: str, text: str, start: int) -> None:
     """Where both know a pattern, the match is the one that Python finds."""

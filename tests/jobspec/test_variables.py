@@ -230,6 +230,16 @@ def test_locals_of_several_blocks_are_one_set(evaluate: Evaluate) -> None:
     assert evaluate("local.a", before="locals {\n  a = local.b\n}\nlocals {\n  b = 1\n}\n") == 1
 
 
+USES = ["jsonencode(local.a)", 'format("%v", local.a)', "sort(local.a)", "max(local.a...)", "setunion(local.a, [1])"]
+
+
+@pytest.mark.parametrize("expression", USES)
+def test_what_uses_a_bad_local_adds_no_mistake(findings: Findings, expression: str) -> None:
+    """A local with a mistake somewhere inside may be used anywhere; the mistake is told once, where it is."""
+    found = findings(f"locals {{\n  a = [1, nope()]\n  b = {expression}\n}}{JOB}")
+    assert [str(finding).partition(";")[0] for finding in found] == ["input.hcl:2,11-15: Call to unknown function"]
+
+
 BAD_LOCALS = [
     ("a = local.b\n  b = local.a", '2,3-4: Circular locals; These locals need each other, .*: "a", "b"[.]'),
     ("a = local.a", '2,3-4: Circular locals; .*: "a"[.]'),

@@ -16,4 +16,13 @@ class OfflineHclParser:
         try:
             return jobspec.parse(hcl, variables=variables)
         except jobspec.JobspecError as error:
-            raise Refused(str(error)) from None
+            hint = next((d.hint for d in error.diagnostics if d.hint), "")
+            raise Refused(str(error), hint=hint) from None
+
+
+def volatile(hcl: str) -> list[str]:
+    """The functions in *hcl* whose result is another each time: with them no two parses are the same job."""
+    try:
+        return sorted({use.name for use in jobspec.functions_used(hcl) if use.volatile})
+    except jobspec.JobspecError:
+        return []

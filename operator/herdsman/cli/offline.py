@@ -19,24 +19,38 @@ FLEET = click.option("--fleet", default="default", help="The fleet's name where 
 def validate(directory: Path, fleet: str, output: str) -> None:
     """Check the specs in DIRECTORY without a cluster. Exit code 0: all are fine; 1: some are not."""
     from herdsman.bootstrap import offline
-    from herdsman.errors import NomadError
-    from herdsman.model.desired import DesiredJob
 
     service, _ = offline(directory.absolute(), fleet=fleet)
     desired = service.load()
-    errors = [str(r) for r in desired.rejections]
-    for key, wanted in sorted(desired.wanted.items()):
-        try:
-            if isinstance(wanted, DesiredJob):
-                service.ports.body(wanted)
-        except NomadError as error:
-            errors.append(f"{wanted.origin.position}: {key.name}: {error.message}")
-    result = {"fleet": desired.fleet.name, "specs": len(desired.wanted), "errors": errors}
+    errors, warnings = [str(r) for r in desired.rejections], []
+    for _, wanted in sorted(desired.wanted.items()):
+        error, warning = _judge(wanted, service)
+        errors += error
+        warnings += warning
+    result = {"fleet": desired.fleet.name, "specs": len(desired.wanted), "errors": errors, "warnings": warnings}
     if not show(result, output):
-        for line in errors:
+        for line in (*errors, *(f"warning: {w}" for w in warnings)):
             click.echo(line)
         click.echo(f"fleet {desired.fleet.name}: {len(desired.wanted)} specs, {len(errors)} errors")
     sys.exit(1 if errors else 0)
+
+
+def _judge(wanted: Any, service: Any) -> tuple[list[str], list[str]]:
+    """Errors and warnings that only show when a jobspec is parsed."""
+    from herdsman.adapters.hcl import volatile
+    from herdsman.errors import NomadError
+    from herdsman.model.desired import DesiredJob
+
+    if not isinstance(wanted, DesiredJob):
+        return [], []
+    try:
+        service.ports.body(wanted)
+    except NomadError as error:
+        place = "" if wanted.origin.position.path in error.message else f"{wanted.origin.position}: "
+        return [f"{place}{wanted.key.name}: {error}"], []
+    found = volatile(wanted.hcl.text) if wanted.hcl is not None else []
+    at = wanted.origin.position
+    return [], [f"{at}: {name}() answers something else each time the jobspec is parsed" for name in found]
 
 
 @click.command()

@@ -96,8 +96,8 @@ ROWS: tuple[Row, ...] = (
         _say("finished with this digest; runs again when its spec changes"),
     ),
     Row(lambda f: f.wanted and f.correcting and bool(f.circuit), Action.HOLD, Reason.CIRCUIT_OPEN, lambda f: f.circuit),
-    Row(lambda f: f.wanted and not f.live, Action.CREATE, Reason.MISSING, _say("not there; created")),
-    Row(lambda f: f.wanted and f.same and not f.ours, Action.ADOPT, Reason.ADOPTED, _say("equal; adopted as it is")),
+    Row(lambda f: f.wanted and not f.live, Action.CREATE, Reason.MISSING, _say("it was not there")),
+    Row(lambda f: f.wanted and f.same and not f.ours, Action.ADOPT, Reason.ADOPTED, _say("equal to its spec")),
     Row(
         lambda f: f.wanted and not f.same and f.warn_only and not f.spec_changed,
         Action.HOLD,
@@ -117,7 +117,7 @@ ROWS: tuple[Row, ...] = (
         Reason.SPEC_CHANGED,
         _say("its spec changed"),
     ),
-    Row(lambda f: f.wanted and not f.same, Action.UPDATE, Reason.DRIFTED, _say("changed by somebody else; put right")),
+    Row(lambda f: f.wanted and not f.same, Action.UPDATE, Reason.DRIFTED, _say("somebody else changed it")),
     Row(lambda f: f.wanted, Action.NOTHING, Reason.IN_SYNC, _say("")),
     # A spec that cannot be understood still declares its job: it is neither changed nor removed.
     Row(lambda f: bool(f.frozen), Action.HOLD, Reason.INVALID, lambda f: f.frozen),
@@ -129,8 +129,8 @@ ROWS: tuple[Row, ...] = (
     # An empty checkout, or a forced push that drops half the specs, must not drop half the cluster.
     Row(lambda f: bool(f.limited), Action.HOLD, Reason.PRUNE_LIMIT, lambda f: f.limited),
     Row(lambda f: bool(f.dependents), Action.HOLD, Reason.DEPENDENCY_NOT_READY, lambda f: f.dependents),
-    Row(lambda f: f.stop_only, Action.STOP, Reason.UNWANTED, _say("wanted no more; stopped")),
-    Row(lambda f: True, Action.PURGE, Reason.UNWANTED, _say("wanted no more; stopped and purged")),
+    Row(lambda f: f.stop_only, Action.STOP, Reason.UNWANTED, _say("no spec declares it any more")),
+    Row(lambda f: True, Action.PURGE, Reason.UNWANTED, _say("no spec declares it any more")),
 )
 
 

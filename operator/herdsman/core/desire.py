@@ -279,7 +279,7 @@ def _check_needs(fold: _Fold, declared: Mapping[Key, Declared]) -> None:
 
 
 def _refuse_cycles(fold: _Fold, declared: Mapping[Key, Declared]) -> None:
-    graph = {k: set(w.depends_on) for k, w in fold.wanted.items()}
+    graph = {k: set(w.depends_on) for k, w in fold.wanted.items() if w.depends_on}
     while True:
         try:
             TopologicalSorter(graph).prepare()

@@ -4,8 +4,9 @@ Herdsman.
     job = parse(text, variables={"image": "nginx:1"})
 
 The way of a text: `lexer` and `parser` make a `syntax` tree; `variables` gives names their values; `blocks` walks
-the tree along its tables and lets `evaluate` compute each argument with the `functions` there are; the result is
-the job. `errors` says how a mistake is told, `limits` how much a jobspec may ask for.
+the tree along its tables, with the `dynamic` blocks that `bodies` has made plain, and lets `evaluation` compute each
+argument with the `functions` there are; the result is the job. `errors` says how a mistake is told, `limits` how much
+a jobspec may ask for.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ class Kind(StrEnum):
     JOB = "Job"
     NAMESPACE = "Namespace"
 
+    __hash__ = str.__hash__  # keys are hashed all the time, and an Enum's own hash is a call into Python
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Key:

@@ -24,7 +24,13 @@ from herdsman.model.statuses import (
 )
 from herdsman.ports import Clock, Metrics, StatusStore
 
-_DONE = {Action.CREATE: "created", Action.UPDATE: "updated", Action.STOP: "stopped", Action.PURGE: "purged"}
+_DONE = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.STOP: "stopped",
+    Action.PURGE: "purged",
+    Action.ADOPT: "adopted",
+}
 _LOUD = frozenset({Truth.FALSE})
 _QUIET = frozenset({Reason.DEPENDENCY_NOT_READY, Reason.SUSPENDED})  # waiting is not trouble
 
@@ -61,7 +67,7 @@ class Faces:
             self._metrics.acted(outcome.action.value, "success")
 
     def _tell_action(self, outcome: Outcome, revision: str) -> None:
-        word = _DONE.get(outcome.action, outcome.action.value)
+        word = _DONE[outcome.action]
         self._store.append(
             Record(
                 outcome.key,

@@ -199,8 +199,6 @@ class FleetView:
 
     def _unread(self, key: Key) -> str:
         """Which file may still declare *key*: the one that last did, or any whose text holds its name (design §4)."""
-        if not self._desired.settled:
-            return UNSETTLED
         path = self._store.memory(key).path
         name = key.name.encode()
         for file in self._desired.unread:
@@ -210,7 +208,7 @@ class FleetView:
                 return f"{file.path} cannot be read, and may declare it"
             if any(form in file.text for form in (name, key.name.encode("utf-16-le"), key.name.encode("utf-16-be"))):
                 return f"{file.path} cannot be understood, and names it"
-        return ""
+        return "" if self._desired.settled else UNSETTLED
 
     def _limited(self, key: Key) -> str:
         with self._lock:
