@@ -235,7 +235,7 @@ def converge_running(size: int) -> tuple[float, float]:
         with operator(specs, api) as (child, own):
             wait_until(lambda: own.get("/v1/overview")["ready"], 30)
             shutil.move(Path(folder) / "prepared", specs / "jobs")
-            took = wait_until(lambda: api.count() >= size, 600, max(0.05, size / 20000))
+            took = wait_until(lambda: api.count() >= size, 600, max(0.1, size / 10000))
             wait_until(lambda: own.get("/v1/overview")["total"] == size, 600, 0.5)
             return took, memory(child.pid)
 
@@ -248,7 +248,7 @@ def converge_from_start(size: int) -> float:
         fill(specs / "jobs", size)
         began = time.monotonic()
         with operator(specs, api):
-            wait_until(lambda: api.count() >= size, 600, max(0.05, size / 20000))
+            wait_until(lambda: api.count() >= size, 600, max(0.1, size / 10000))
             return time.monotonic() - began
 
 

@@ -29,7 +29,8 @@ from herdsman.adapters.nomad.transport import USER_AGENT, open_connection, tls_s
 from herdsman.model.keys import Key, job_key
 from herdsman.model.observed import Hint
 
-TOPICS = ("Job", "Deployment", "Allocation", "Evaluation")
+TOPICS = ("Job", "Deployment", "Allocation")
+"""Not `Evaluation`: those are half of all events, and what they lead to is told by the others."""
 
 SILENCE = 75.0
 """Seconds without a byte after which a stream is dead."""

@@ -69,7 +69,7 @@ def test_events_become_the_keys_of_their_jobs() -> None:
         query = server.connections[0].query
 
     assert query["namespace"] == ["*"]
-    assert query["topic"] == ["Job", "Deployment", "Allocation", "Evaluation"]
+    assert query["topic"] == ["Job", "Deployment", "Allocation"]
 
 
 def test_a_deregistration_names_its_job() -> None:

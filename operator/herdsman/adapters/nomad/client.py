@@ -24,7 +24,7 @@ from nomad.api.exceptions import BaseNomadException
 
 from herdsman.adapters.nomad.config import NomadConfig, OnRequest, token_source
 from herdsman.adapters.nomad.failures import is_brief, refusal, understand
-from herdsman.adapters.nomad.transport import open_session
+from herdsman.adapters.nomad.transport import Wire
 from herdsman.errors import Refused, Unavailable
 
 ATTEMPTS = 3
@@ -98,7 +98,7 @@ class Client:
         self._config = config
         self._token = token_source(config)
         self._on_request = on_request
-        self._session = open_session(config)
+        self._session = Wire(config)
         settings = {
             "address": config.base_url,
             "region": config.region or None,

@@ -7,31 +7,22 @@ would go with it.
 
 import socket
 import ssl
+import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from herdsman.adapters.nomad.config import NomadConfig, Renewed
 from herdsman.errors import SettingsError
 from herdsman.version import __version__
 
 USER_AGENT = f"herdsman/{__version__}"
-
-
-def open_session(config: NomadConfig) -> requests.Session:
-    """One session for all threads, with a pool that holds a connection for each."""
-    session = _Session()
-    session.trust_env = False
-    session.headers["User-Agent"] = USER_AGENT
-    session.adapters.clear()
-    session.mount(config.base_url.partition("://")[0] + "://", _adapter(config))
-    return session
 
 
 def open_connection(config: NomadConfig, tls: Renewed[ssl.SSLContext] | None, *, timeout: float) -> HTTPConnection:
@@ -90,40 +81,102 @@ def _load(file: Path, load: Any) -> None:
         raise SettingsError(f"the certificate {file} cannot be used: {words}") from None
 
 
-class _Session(requests.Session):
-    """A session that follows nothing: python-nomad lets `requests` follow redirects of PUT and DELETE."""
+class Wire:
+    """What python-nomad takes for a session of `requests`: one pool of connections for all threads, over urllib3.
 
-    def request(self, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs["allow_redirects"] = False
-        return super().request(*args, **kwargs)
+    `requests` would spend as much time on preparing a call as all the rest of us does; of what it adds, nothing is
+    wanted here: no redirects (python-nomad lets it follow those of PUT and DELETE), no cookies, no environment.
+    """
+
+    def __init__(self, config: NomadConfig) -> None:
+        self._config = config
+        self._tls = tls_source(config)
+        self._pool: HTTPConnectionPool | None = None
+        self._context: ssl.SSLContext | None = None
+        self._lock = threading.Lock()
+
+    def get(self, **call: Any) -> requests.Response:
+        """One call, as for the other methods: *url*, *params*, *headers*, *timeout*, *data*."""
+        return self._call("GET", **call)
+
+    def post(self, **call: Any) -> requests.Response:
+        """See `get`."""
+        return self._call("POST", **call)
+
+    def put(self, **call: Any) -> requests.Response:
+        """See `get`."""
+        return self._call("PUT", **call)
+
+    def delete(self, **call: Any) -> requests.Response:
+        """See `get`."""
+        return self._call("DELETE", **call)
+
+    def close(self) -> None:
+        """Close the connections that are open."""
+        with self._lock:
+            if self._pool is not None:
+                self._pool.close()
+
+    def _call(
+        self,
+        method: str,
+        *,
+        url: str,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str],
+        timeout: tuple[float, float],
+        data: bytes | None = None,
+        **_: Any,
+    ) -> requests.Response:
+        query = urlencode({name: value for name, value in params.items() if value is not None})
+        parts = urlsplit(url)
+        try:
+            answer = self._open_pool().urlopen(
+                method,
+                f"{parts.path}?{query}" if query else parts.path,
+                body=data,
+                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **headers},
+                retries=False,
+                redirect=False,
+                assert_same_host=False,
+                timeout=urllib3.Timeout(*timeout),
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise requests.ConnectionError(error) from error
+        return _as_requests(answer, url)
+
+    def _open_pool(self) -> HTTPConnectionPool:
+        """The pool; another one as soon as the certificates on disk are others."""
+        context = self._tls() if self._tls is not None else None
+        with self._lock:
+            if self._pool is None or context is not self._context:
+                self._pool, self._context = self._new_pool(context), context
+            return self._pool
+
+    def _new_pool(self, context: ssl.SSLContext | None) -> HTTPConnectionPool:
+        config = self._config
+        if config.scheme == "unix":
+            return _UnixPool(config.socket_path, maxsize=config.threads)
+        parts = urlsplit(config.base_url)
+        if context is None:
+            return HTTPConnectionPool(parts.hostname or "", parts.port or 80, maxsize=config.threads)
+        return HTTPSConnectionPool(
+            parts.hostname or "",
+            parts.port or 443,
+            maxsize=config.threads,
+            ssl_context=context,
+            server_hostname=config.tls_server_name or None,
+        )
 
 
-def _adapter(config: NomadConfig) -> HTTPAdapter:
-    if config.scheme == "unix":
-        return _UnixAdapter(config)
-    tls = tls_source(config)
-    if tls is None:
-        return HTTPAdapter(pool_connections=1, pool_maxsize=config.threads)
-    return _TlsAdapter(config, tls)
-
-
-class _TlsAdapter(HTTPAdapter):
-    """HTTPS with our own context: requests would add its own authorities, and never look at the files again."""
-
-    def __init__(self, config: NomadConfig, tls: Renewed[ssl.SSLContext]) -> None:
-        self._tls = tls
-        self._server_name = config.tls_server_name
-        super().__init__(pool_connections=2, pool_maxsize=config.threads)  # two: the old certificates' and the new
-
-    def build_connection_pool_key_attributes(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> Any:
-        """Which pool serves a request: another one as soon as the context is another one."""
-        parts = urlsplit(str(request.url))
-        host = {"scheme": "https", "host": parts.hostname, "port": parts.port}
-        name = {"server_hostname": self._server_name} if self._server_name else {}
-        return host, {"ssl_context": self._tls(), **name}
-
-    def cert_verify(self, *_: Any) -> None:
-        """Nothing to do: the context verifies."""
+def _as_requests(answer: urllib3.BaseHTTPResponse, url: str) -> requests.Response:
+    """The answer as python-nomad knows it."""
+    response = requests.Response()
+    response.status_code, response.reason, response.url = answer.status, answer.reason or "", url
+    response.headers.update(answer.headers)
+    response.encoding = "utf-8"
+    response._content = answer.data  # the one way to make a Response of bytes that are there already
+    return response
 
 
 class UnixConnection(HTTPConnection):
@@ -152,20 +205,3 @@ class _UnixPool(HTTPConnectionPool):
 
     def _new_conn(self) -> UnixConnection:
         return UnixConnection(self._path, timeout=self.timeout.connect_timeout)
-
-
-class _UnixAdapter(HTTPAdapter):
-    """Every URL of the session goes to one socket."""
-
-    def __init__(self, config: NomadConfig) -> None:
-        super().__init__()
-        self._pool = _UnixPool(config.socket_path, maxsize=config.threads)
-
-    def get_connection_with_tls_context(self, *_: Any, **__: Any) -> HTTPConnectionPool:
-        """The one pool."""
-        return self._pool
-
-    def close(self) -> None:
-        """Close what is open."""
-        self._pool.close()
-        super().close()
