@@ -76,6 +76,7 @@ class Harness:
             ports=self.ports,
             faces=self.faces,
             waited=self.metrics.waited,
+            worked=self.metrics.worked,
             finished=lambda key, began: None,
         )
         self.operator = Operator(self, self.ports, source=self.source, nomad="twin")

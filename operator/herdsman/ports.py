@@ -181,11 +181,15 @@ class Metrics(Protocol):
         ...
 
     def acted(self, action: str, result: str) -> None:
-        """Nomad was written to: `success`, or the class of the error."""
+        """Nomad was written to: `success`, or `error` where it did not come off."""
         ...
 
     def waited(self, seconds: float) -> None:
         """How long a key was due before a worker took it."""
+        ...
+
+    def worked(self, seconds: float) -> None:
+        """How long a worker had a key, with all that follows a look."""
         ...
 
     def source_read(self, result: str, seconds: float) -> None:

@@ -46,24 +46,27 @@ class Seen:
 
 def reconcile_job(key: Key, *, scene: Scene, stub: JobStub | None, ports: Ports) -> Outcome:
     """Look at the job *key*, listed as *stub*, and do what is due."""
+    wanted, plan = scene.desired.wanted.get(key), None
     try:
         seen = consider(key, scene=scene, stub=stub, ports=ports)
-        registered = apply(seen.plan, ports.nomad)
+        plan = seen.plan
+        registered = apply(plan, ports.nomad)
+        plan = None
         return _settle(seen, registered, ports)
     except NomadError as error:
-        return failed(key, error, wanted=scene.desired.wanted.get(key))
+        return failed(key, error, wanted=wanted, plan=plan)
 
 
 def reconcile_namespace(key: Key, *, scene: Scene, live: LiveNamespace | None, ports: Ports) -> Outcome:
     """Look at the namespace *key*, listed as *live*, and do what is due."""
-    wanted = scene.desired.wanted.get(key)
+    wanted, plan = scene.desired.wanted.get(key), None
     try:
         plan = consider_namespace(key, scene=scene, live=live, ports=ports)
         if plan.steps:
             namespaces.fresh(key, live, ports.nomad)
         apply(plan, ports.nomad)
     except NomadError as error:
-        return failed(key, error, wanted=wanted)
+        return failed(key, error, wanted=wanted, plan=plan)
     return _settle_namespace(plan, wanted, ports)
 
 
@@ -366,12 +369,21 @@ def _health(seen: Seen, memory: Memory, wrote: bool, ports: Ports) -> Health | N
     )
 
 
-def failed(key: Key, error: NomadError, *, wanted: Wanted | None) -> Outcome:
-    """What came of a look that the far side broke off."""
+def failed(key: Key, error: NomadError, *, wanted: Wanted | None, plan: Plan | None = None) -> Outcome:
+    """What came of a look that the far side broke off; *plan* is what was being carried out."""
     digest = wanted.digest if wanted is not None else ""
     reason, kind = _classes(error)
     retry_after = error.retry_after if isinstance(error, Unavailable) else None
-    return Outcome(key, Action.NOTHING, reason, str(error), error=kind, retry_after=retry_after, digest=digest)
+    return Outcome(
+        key,
+        Action.NOTHING,
+        reason,
+        str(error),
+        error=kind,
+        attempted=plan.decision.action if plan is not None and plan.steps else None,
+        retry_after=retry_after,
+        digest=digest,
+    )
 
 
 def _classes(error: NomadError) -> tuple[Reason, ErrorClass]:

@@ -59,6 +59,7 @@ class State:
     source_rejections: int = 0
     source_settled: bool = True
     ready: bool = False
+    resync_interval: float = 0.0  # s
     info: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -91,7 +92,7 @@ class PrometheusMetrics:
         )
         self._worked = Histogram(
             "herdsman_workqueue_work_duration_seconds",
-            "How long a worker had a key.",
+            "How long a worker had a key, with all that follows a look.",
             buckets=_QUEUE_SECONDS,
             registry=registry,
         )
@@ -137,7 +138,6 @@ class PrometheusMetrics:
         """See `ports.Metrics`, as for all that follows."""
         self._results[result].inc()
         self._duration.observe(seconds)
-        self._worked.observe(seconds)
 
     def failed(self, kind: str) -> None:
         self._errors[kind].inc()
@@ -150,6 +150,9 @@ class PrometheusMetrics:
 
     def waited(self, seconds: float) -> None:
         self._waited.observe(seconds)
+
+    def worked(self, seconds: float) -> None:
+        self._worked.observe(seconds)
 
     def source_read(self, result: str, seconds: float) -> None:
         self._reads.labels(result).inc()
@@ -169,11 +172,22 @@ class PrometheusMetrics:
 
 
 _ROUTES = (
+    ("GET", "/v1/agent/self"),
     ("GET", "/v1/jobs"),
-    ("GET", "/v1/job/:id"),
-    ("POST", "/v1/job/:id/plan"),
     ("POST", "/v1/jobs"),
+    ("POST", "/v1/jobs/parse"),
+    ("GET", "/v1/job/:id"),
     ("DELETE", "/v1/job/:id"),
+    ("POST", "/v1/job/:id/plan"),
+    ("GET", "/v1/job/:id/submission"),
+    ("GET", "/v1/job/:id/deployments"),
+    ("GET", "/v1/job/:id/allocations"),
+    ("GET", "/v1/job/:id/evaluations"),
+    ("GET", "/v1/namespaces"),
+    ("PUT", "/v1/namespace/:name"),
+    ("DELETE", "/v1/namespace/:name"),
+    ("GET", "/v1/var/:path"),
+    ("PUT", "/v1/var/:path"),
 )
 
 
@@ -217,6 +231,8 @@ def _resources(statuses: Iterable[Status]) -> Iterable[Metric]:
     resources = GaugeMetricFamily("herdsman_resource_info", "One spec and how it does.", labels=labels)
     held = dict.fromkeys((r.value for r in HELD), 0)
     for status in statuses:
+        if not status.wanted and status.reason is Reason.KEPT:
+            continue  # wanted no more and as its policy wants it: nothing to watch
         said = {t: status.condition(t) for t in ConditionType}
         ready, synced = said[ConditionType.READY], said[ConditionType.SYNCED]
         healthy, suspended = said[ConditionType.HEALTHY], said[ConditionType.SUSPENDED]
@@ -257,8 +273,13 @@ def _streams(state: State) -> Iterable[Metric]:
             "How long it has sent nothing, not even a heartbeat.",
             state.event_stream_silence,
         ),
+        ("resync_interval_seconds", "How often Nomad is meant to be listed whole.", state.resync_interval),
         ("source_files", "Files in the last snapshot.", state.source_files),
-        ("source_rejections", "Errors in the last snapshot.", state.source_rejections),
+        (
+            "source_rejections",
+            "Errors in the last snapshot: documents and files that could not be understood.",
+            state.source_rejections,
+        ),
         ("source_settled", "Whether the source was at rest when it was read.", float(state.source_settled)),
     )
     for name, words, value in gauges:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,12 @@ class Snapshot:
     """All files of a source at one *revision*, by path relative to the source's root, with `/` between parts.
 
     *settled* is False while the source is still being written to (a checkout under way): edits count at once,
-    removals wait for the settled snapshot. *author* and *message* are the commit's, where there is one.
+    removals wait for the settled snapshot.
+
+    Where the files come from Git, *commit* is the one they belong to, *author*, *message* (its first line) and
+    *committed* (its time, as its author's machine told it) are that commit's, and *branch* is what was followed to it:
+    a branch, a tag. *verified* says that its signature was demanded and is good. *dirty* says of a directory inside a
+    work tree that its files are not those of the commit.
     """
 
     revision: str
@@ -27,4 +33,9 @@ class Snapshot:
     settled: bool = True
     author: str = ""
     message: str = ""
+    commit: str = ""
+    branch: str = ""
+    committed: datetime | None = None
+    verified: bool = False
+    dirty: bool = False
     warnings: tuple[str, ...] = field(default=())

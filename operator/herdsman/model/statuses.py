@@ -67,6 +67,7 @@ class Outcome:
     message: str = ""
     error: ErrorClass | None = None
     wrote: bool = False
+    attempted: Action | None = None  # the write that an error broke off
     drift: bool = False  # whether it corrected, or held back from correcting, what somebody else did
     retry_after: float | None = None  # s, where the far side named it
     digest: str = ""

@@ -32,7 +32,7 @@ _DONE = {
     Action.ADOPT: "adopted",
 }
 _LOUD = frozenset({Truth.FALSE})
-_QUIET = frozenset({Reason.DEPENDENCY_NOT_READY, Reason.SUSPENDED})  # waiting is not trouble
+_QUIET = frozenset({Reason.DEPENDENCY_NOT_READY, Reason.SUSPENDED, Reason.KEPT})  # waiting is not trouble
 
 
 class Faces:
@@ -65,6 +65,8 @@ class Faces:
             self._metrics.drifted()
         if outcome.wrote:
             self._metrics.acted(outcome.action.value, "success")
+        elif outcome.attempted is not None:
+            self._metrics.acted(outcome.attempted.value, "error")
 
     def _tell_action(self, outcome: Outcome, revision: str) -> None:
         word = _DONE[outcome.action]

@@ -66,6 +66,7 @@ class Service:
         self._trouble: dict[str, str] = {}
         self._told: set[str] = set()
         self._warnings: tuple[str, ...] = ()
+        self.began = ports.clock.monotonic()
         self.files = 0  # in the last snapshot
         self.clock: Clock = ports.clock
         self.broadcast = Broadcast[Event]()
@@ -79,6 +80,7 @@ class Service:
             ports=ports,
             faces=self.faces,
             waited=metrics.waited,
+            worked=metrics.worked,
             finished=self._looked,
         )
 
@@ -208,6 +210,7 @@ class Service:
             if self._stopping.is_set():
                 return
             if hint.relist:
+                self._log.info("event stream", reason=hint.reason)
                 self._list_nomad.set()
             for key in hint.keys:
                 if self.view.concerns(key):

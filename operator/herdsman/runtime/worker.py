@@ -29,10 +29,11 @@ class Worker:
         ports: Ports,
         faces: Faces,
         waited: Callable[[float], None],
+        worked: Callable[[float], None],
         finished: Callable[[Key, float], None],
     ) -> None:
         self._queue, self._view, self._ports, self._faces = queue, view, ports, faces
-        self._waited, self._finished = waited, finished
+        self._waited, self._worked, self._finished = waited, worked, finished
         self._chance = random.Random()  # noqa: S311  (jitter)
         self._log = structlog.get_logger("herdsman")
 
@@ -45,6 +46,7 @@ class Worker:
             finally:
                 self._queue.done(item.key)
                 self._finished(item.key, began)
+                self._worked(self._ports.clock.monotonic() - began)
 
     def work(self, item: Item[Key]) -> Outcome:
         """One look at one key, and all that follows from it."""
