@@ -93,6 +93,8 @@ class Harness:
         """Read the source."""
         changed = self.view.replace(self.loader.load(self.snapshot()))
         for key in changed:
+            self.queue.forget(key)
+            self.view.permit(key)
             self.queue.add(key, Priority.USER)
 
     def snapshot(self) -> Snapshot:
@@ -153,6 +155,7 @@ class Harness:
     def resync(self, keys: Any = None, *, with_source: bool = False) -> Request:
         for key in keys if keys is not None else self.view.all_keys():
             self.view.touch([key])
+            self.view.permit(key)
             self.queue.add(key, Priority.USER)
         self.work()
         return None  # type: ignore[return-value]

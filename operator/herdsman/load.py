@@ -13,6 +13,7 @@ from herdsman.core.ignore import IGNORE_FILE, bad_rules, ignored, is_spec
 from herdsman.core.parse import ParsedFile, parse_file
 from herdsman.errors import Refused
 from herdsman.model.desired import Desired, DesiredJob
+from herdsman.model.keys import Key
 from herdsman.model.observed import STAMP, Body
 from herdsman.model.sources import Snapshot, SourceFile
 from herdsman.ports import HclParser, StatusStore
@@ -68,19 +69,20 @@ class Bodies:
     def __init__(self, parser: HclParser, *, most: int = 2000) -> None:
         self._parser, self._most = parser, most
         self._lock = threading.Lock()
-        self._known: OrderedDict[str, bytes] = OrderedDict()
+        self._known: OrderedDict[tuple[Key, str], bytes] = OrderedDict()
 
     def __call__(self, wanted: DesiredJob) -> Body:
         """The body, without stamp. Raises `Refused` where the jobspec is wrong, `Unavailable` where nobody parses."""
         if wanted.body is not None:
             body: Body = orjson.loads(wanted.body)
             return body
+        name = (wanted.key, wanted.digest)  # one jobspec under two names is right for one of them at most
         with self._lock:
-            known = self._known.get(wanted.digest)
+            known = self._known.get(name)
         if known is None:
             known = orjson.dumps(self._parse(wanted))
             with self._lock:
-                self._known[wanted.digest] = known
+                self._known[name] = known
                 while len(self._known) > self._most:
                     self._known.popitem(last=False)
         parsed: Body = orjson.loads(known)
@@ -92,7 +94,8 @@ class Bodies:
         try:
             body = dict(self._parser.parse(hcl.text, variables=hcl.variables, namespace=key.namespace))
         except Refused as error:
-            raise Refused(at_home(error.message, hcl.path, hcl.offset), hint=error.hint, status=error.status) from None
+            words = at_home(error.message, hcl.path, hcl.offset)
+            raise type(error)(words, hint=error.hint, status=error.status) from None
         for field, name, expected in (
             ("ID", "job", key.name),
             ("Name", "name", key.name),

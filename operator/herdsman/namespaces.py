@@ -77,6 +77,8 @@ def consider(
             owner=f"the fleet {live.stamp}" if live is not None and live.stamp else "nobody that Herdsman knows",
             claimed=scene.claimed,
             dependency=scene.dependency,
+            circuit="" if approved else scene.circuit,
+            refused=scene.refused,
             unread=scene.unread,
             limited="" if approved else scene.limited,
             dependents=scene.dependents,

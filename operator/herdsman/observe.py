@@ -11,8 +11,9 @@ from hashlib import blake2s
 
 from herdsman.core import agree, normalize, words
 from herdsman.core.health import reverted_by_nomad
+from herdsman.core.ownership import owner_of
 from herdsman.errors import Conflict
-from herdsman.model.desired import NO_POLICY, Adopt, DesiredJob, Drift, Policy, Rerun
+from herdsman.model.desired import NO_POLICY, Adopt, DesiredJob, Drift, Policy, Rerun, Stopped
 from herdsman.model.memory import Memory
 from herdsman.model.observed import Body, FieldChange, Forecast, JobStub, LiveJob, Provenance
 from herdsman.ports import NomadReader
@@ -29,6 +30,7 @@ class Look:
     same: bool = False
     spec_changed: bool = False
     finished: bool = False
+    halted: bool = False
     reverted: str = ""
     live: LiveJob | None = None
     body: Body | None = None
@@ -64,40 +66,43 @@ def look(wanted: DesiredJob | None, stub: JobStub | None, memory: Memory, eyes: 
     """Everything that deciding about one job needs. *stub* is the live job as listed, None where there is none."""
     if stub is None:
         return _at_nothing(wanted, memory)
-    ours, owner = ownership(stub, memory, eyes.fleet)
-    if wanted is None or stub.is_child:
-        return Look(stub, ours and not stub.is_child, owner)
-    adoptable = not ours and not stub.stamp and wanted.policy.adopt is not Adopt.NEVER
-    if not ours and not adoptable:
-        return Look(stub, ours, owner)
-    seen = Look(stub, ours, owner, adoptable, spec_changed=memory.known and memory.digest != wanted.digest)
-    if ours and _as_remembered(wanted, stub, memory):
+    seen = glance(wanted, stub, memory, eyes.fleet)
+    if wanted is None or not (seen.ours or seen.adoptable):
+        return seen
+    if seen.ours and _as_remembered(wanted, stub, memory):
         return _read_back(wanted, seen, memory, eyes) if memory.unread else replace(seen, same=True)
     return _compare(wanted, seen, memory, eyes)
+
+
+def glance(wanted: DesiredJob | None, stub: JobStub, memory: Memory, fleet: str) -> Look:
+    """What the list alone says of a live job: whose it is, and whether Git changed since it was last in sync."""
+    owner = owner_of(
+        stamp=stub.stamp, create_index=stub.create_index, parent=stub.parent_id, memory=memory, fleet=fleet
+    )
+    if wanted is None:
+        return Look(stub, owner.ours, owner.words)
+    adoptable = owner.nobody and wanted.policy.adopt is not Adopt.NEVER
+    spec_changed = memory.known and memory.digest != wanted.digest
+    return Look(stub, owner.ours, owner.words, adoptable, spec_changed=spec_changed)
 
 
 def _at_nothing(wanted: DesiredJob | None, memory: Memory) -> Look:
     if wanted is None:
         return Look(None)
-    finished = bool(memory.completed) and memory.completed == wanted.digest and wanted.policy.rerun is Rerun.CHANGE
-    return Look(None, finished=finished, spec_changed=memory.digest != wanted.digest)
-
-
-def ownership(stub: JobStub, memory: Memory, fleet: str) -> tuple[bool, str]:
-    """Whether a live job is ours, and whose it is: the stamp says so, or our record of the very same job."""
-    if stub.is_child:
-        return False, f"the job {stub.parent_id}, which launched it"
-    if stub.stamp:
-        return stub.stamp == fleet, f"the fleet {stub.stamp}"
-    if memory.owned and memory.create_index == stub.create_index:
-        return True, f"the fleet {fleet}"
-    return False, "nobody that Herdsman knows"
+    return Look(
+        None,
+        finished=memory.completed == wanted.digest and wanted.policy.rerun is Rerun.CHANGE,
+        halted=memory.halted == wanted.digest and wanted.policy.stopped is Stopped.RESPECT,
+        spec_changed=memory.digest != wanted.digest,
+    )
 
 
 def _as_remembered(wanted: DesiredJob, stub: JobStub, memory: Memory) -> bool:
     """Evidence (1), which costs no call."""
     if memory.digest != wanted.digest or memory.lens != lens(wanted.policy) or memory.create_index != stub.create_index:
         return False
+    if memory.unread and memory.prior == stub.index:
+        return True  # the write may have changed nothing: then Nomad kept what was there
     return memory.index == stub.index or wanted.policy.drift is Drift.OFF
 
 
@@ -106,9 +111,10 @@ def _read_back(wanted: DesiredJob, seen: Look, memory: Memory, eyes: Eyes) -> Lo
     live = eyes.nomad.job(wanted.key)
     if live is None:
         return _at_nothing(wanted, memory)
-    if (live.index, live.version) != (memory.index, memory.version):
-        return _compare(wanted, seen, memory, eyes)
-    return replace(seen, same=True, live=live)
+    unchanged = live.index == memory.prior  # Nomad itself found our body to be no change
+    if unchanged or (live.index, live.version) == (memory.index, memory.version):
+        return replace(seen, same=True, live=live)
+    return _compare(wanted, seen, memory, eyes)
 
 
 def _compare(wanted: DesiredJob, seen: Look, memory: Memory, eyes: Eyes) -> Look:
@@ -125,25 +131,38 @@ def _compare(wanted: DesiredJob, seen: Look, memory: Memory, eyes: Eyes) -> Look
             changes = normalize.drifted(remembered, live.body, wanted.policy)
             return replace(seen, same=True) if not changes else _differs(wanted, seen, memory, eyes, changes)
     if not (same_job and seen.spec_changed and memory.index == live.index):
-        provenance = eyes.nomad.provenance(wanted.key, live.version)
-        genuine = provenance is not None and _genuine(provenance, live, eyes.fleet)
-        if genuine and provenance is not None and provenance.digest == seal(wanted) and not live.stop:
+        written = _last_write(live, eyes, deep=not memory.known)
+        if written is not None and written.version == live.version and written.digest == seal(wanted) and not live.stop:
             return replace(seen, same=True)  # our own stop carries the digest on, and is not what is wanted
         if not memory.known:
-            seen = replace(seen, spec_changed=_git_moved(provenance, wanted))
+            seen = replace(seen, spec_changed=written is not None and _digest(written) != wanted.digest)
+    if wanted.policy.drift is Drift.OFF and seen.ours and not seen.spec_changed:
+        return replace(seen, same=True)
     if seen.spec_changed and same_job:
         return _differs(wanted, seen, memory, eyes, ())
     return _in_full(wanted, seen, memory, eyes)
 
 
-def _genuine(provenance: Provenance, live: LiveJob, fleet: str) -> bool:
-    """Whether what stands beside the live version was written with it (design §1.2)."""
-    return provenance.version == live.version and provenance.fleet == fleet
+_DEPTH = 6
+"""So many versions of a job does Nomad keep by default."""
 
 
-def _git_moved(provenance: Provenance | None, wanted: DesiredJob) -> bool:
-    """With nothing remembered: whether Git, and not somebody else, is known to have changed the job."""
-    return provenance is not None and provenance.digest.partition(".")[0] not in ("", wanted.digest)
+def _last_write(live: LiveJob, eyes: Eyes, *, deep: bool) -> Provenance | None:
+    """What stands beside the newest version that is ours: the live one, or with *deep* one before it.
+
+    Only a provenance that names its own version is believed: others are inherited from version 0 (design §1.2).
+    """
+    oldest = max(0, live.version - _DEPTH) if deep else live.version
+    for version in range(live.version, oldest - 1, -1):
+        found = eyes.nomad.provenance(live.key, version)
+        if found is not None and found.version == version and found.fleet == eyes.fleet:
+            return found
+    return None
+
+
+def _digest(provenance: Provenance) -> str:
+    """The digest without its lens."""
+    return provenance.digest.partition(".")[0]
 
 
 def _in_full(wanted: DesiredJob, seen: Look, memory: Memory, eyes: Eyes) -> Look:
@@ -157,7 +176,9 @@ def _in_full(wanted: DesiredJob, seen: Look, memory: Memory, eyes: Eyes) -> Look
     if not changes:
         return replace(seen, same=True)
     if not seen.ours and wanted.policy.adopt is Adopt.IF_EQUAL:
-        return replace(seen, adoptable=False, changes=changes, owner=f"{seen.owner} and is not equal to the spec")
+        return replace(
+            seen, adoptable=False, changes=changes, owner="nobody that Herdsman knows, and is not equal to its spec"
+        )
     return _unless_reverted(wanted, replace(seen, changes=changes), memory, eyes)
 
 
@@ -193,18 +214,23 @@ def _unless_reverted(wanted: DesiredJob, seen: Look, memory: Memory, eyes: Eyes)
     assert seen.live is not None
     if memory.reverted == wanted.digest:
         return replace(seen, reverted=REVERTED)
-    if memory.known and (memory.digest != wanted.digest or seen.live.version <= memory.version):
+    version = _written_version(wanted, seen.live, memory, eyes)
+    if version is None or seen.live.version <= version:
         return seen
-    if seen.live.version == 0 or not normalize.deploys(seen.live.body):
-        return seen
-    for failed in eyes.nomad.deployments(wanted.key):
-        if reverted_by_nomad([failed], live_version=seen.live.version, written_version=failed.version):
-            provenance = eyes.nomad.provenance(wanted.key, failed.version)
-            if provenance is None or provenance.version != failed.version:
-                continue
-            if provenance.digest.partition(".")[0] == wanted.digest:
-                return replace(seen, reverted=f"{REVERTED}: version {failed.version}: {failed.description}")
-    return seen
+    failed = reverted_by_nomad(
+        eyes.nomad.deployments(wanted.key), live_version=seen.live.version, written_version=version
+    )
+    return seen if failed is None else replace(seen, reverted=f"{REVERTED}: version {version}: {failed.description}")
+
+
+def _written_version(wanted: DesiredJob, live: LiveJob, memory: Memory, eyes: Eyes) -> int | None:
+    """The version with which this very digest was written last, None where it never was or another came after it."""
+    if memory.known:
+        return memory.version if memory.digest == wanted.digest else None
+    if live.version == 0:
+        return None
+    written = _last_write(live, eyes, deep=True)
+    return written.version if written is not None and _digest(written) == wanted.digest else None
 
 
 REVERTED = "Nomad reverted this spec after a failed deployment; it is not tried again until it changes or is approved"

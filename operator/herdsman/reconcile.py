@@ -2,6 +2,7 @@
 decided is in `core`; what comes out is an `Outcome`, never an exception of the far side.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from herdsman.apply import apply
 from herdsman.core import normalize, windows
 from herdsman.core.decide import Facts, decide
 from herdsman.core.health import judge, questions
+from herdsman.core.ownership import owner_of
 from herdsman.core.plan import job_plan
 from herdsman.core.words import blast_radius, sentence
 from herdsman.errors import Conflict, Forbidden, NomadError, Refused, Unavailable
@@ -17,10 +19,10 @@ from herdsman.model.desired import NO_POLICY, DesiredJob, Destructive, Drift, Po
 from herdsman.model.keys import Key
 from herdsman.model.memory import Memory
 from herdsman.model.observed import STAMP, Body, JobStub, LiveJob, LiveNamespace, Registered
-from herdsman.model.plans import Action, Plan, Reason, Register
+from herdsman.model.plans import Action, Approval, Plan, Reason, Register
 from herdsman.model.scene import Scene
-from herdsman.model.statuses import ErrorClass, Health, Outcome, Truth
-from herdsman.observe import Eyes, Look, lens, look, seal
+from herdsman.model.statuses import ConditionType, ErrorClass, Health, Outcome, Truth
+from herdsman.observe import Eyes, Look, glance, lens, look, seal
 from herdsman.ports import Clock, Nomad, StatusStore
 
 
@@ -75,7 +77,7 @@ def consider_namespace(key: Key, *, scene: Scene, live: LiveNamespace | None, po
     wanted, memory, approval = scene.desired.wanted.get(key), ports.store.memory(key), ports.store.approval(key)
     suspended = (wanted.policy.suspend if wanted is not None else memory.suspend) or ports.store.is_suspended(key)
     return namespaces.consider(
-        key, scene=scene, live=live, memory=memory, suspended=suspended, approved=approval is not None
+        key, scene=scene, live=live, memory=memory, suspended=suspended, approved=_approves(approval, wanted)
     )
 
 
@@ -108,9 +110,9 @@ def consider(key: Key, *, scene: Scene, stub: JobStub | None, ports: Ports, prev
     wanted = wanted if isinstance(wanted, DesiredJob) else None
     fleet = scene.desired.fleet.name
     memory = _recalled(key, wanted, stub, fleet, ports)
-    blind = _suspended(key, wanted, memory, ports) or bool(scene.claimed)
+    blind = _suspended(key, wanted, memory, ports) or bool(scene.claimed or scene.refused)
     eyes = Eyes(ports.nomad, ports.body, lambda: ports.store.canonical(key), fleet)
-    seen = _unlooked(stub, memory, fleet) if blind else look(wanted, stub, memory, eyes)
+    seen = _unlooked(wanted, stub, memory, fleet) if blind else look(wanted, stub, memory, eyes)
     facts = _facts(key, wanted, seen, memory, scene, ports)
     decision = decide(facts)
     live, body, forecast = seen.live, seen.body, seen.forecast
@@ -146,24 +148,20 @@ def _recalled(key: Key, wanted: DesiredJob | None, stub: JobStub | None, fleet: 
     return replace(memory, path=provenance.path, prune=Prune(provenance.prune) if known else None)
 
 
-def _unlooked(stub: JobStub | None, memory: Memory, fleet: str) -> Look:
-    """What is known of a job that must not be touched, without asking."""
-    return Look(stub, ours=stub is not None and ownership_of(stub, memory, fleet))
-
-
-def ownership_of(stub: JobStub, memory: Memory, fleet: str) -> bool:
-    """Whether a live job is this fleet's: by its stamp, or by our record of that very job."""
-    if stub.is_child:
-        return False
-    return stub.stamp == fleet or (not stub.stamp and memory.owned and memory.create_index == stub.create_index)
+def _unlooked(wanted: DesiredJob | None, stub: JobStub | None, memory: Memory, fleet: str) -> Look:
+    """What is known without asking of a job that must not be touched."""
+    if stub is None:
+        return Look(None, spec_changed=wanted is not None and memory.digest != wanted.digest)
+    return glance(wanted, stub, memory, fleet)
 
 
 def _proven(key: Key, stub: JobStub | None, memory: Memory, fleet: str, ports: Ports) -> LiveJob:
     """The job that is about to go, read once more: a removal is never decided on a list alone."""
     live = ports.nomad.job(key)
-    if live is None or stub is None or live.index != stub.index or live.is_child:
+    if live is None or stub is None or live.index != stub.index:
         raise Conflict(f"{key} changed while it was looked at")
-    if live.stamp != fleet and not (not live.stamp and memory.owned and memory.create_index == live.create_index):
+    parent = str(live.body.get("ParentID") or "")
+    if not owner_of(stamp=live.stamp, create_index=live.create_index, parent=parent, memory=memory, fleet=fleet).ours:
         raise Conflict(f"{key} is not this fleet's any more")
     return live
 
@@ -176,7 +174,7 @@ def _suspended(key: Key, wanted: DesiredJob | None, memory: Memory, ports: Ports
 def _facts(key: Key, wanted: DesiredJob | None, seen: Look, memory: Memory, scene: Scene, ports: Ports) -> Facts:
     policy = wanted.policy if wanted is not None else _last_wishes(memory, scene)
     approval = ports.store.approval(key)
-    approved = approval is not None and approval.digest == (wanted.digest if wanted is not None else "")
+    approved = _approves(approval, wanted)
     rejection = scene.desired.frozen.get(key)
     unapproved, closed = ("", "") if approved else _forbidden(policy, seen, scene, ports)
     return Facts(
@@ -189,6 +187,7 @@ def _facts(key: Key, wanted: DesiredJob | None, seen: Look, memory: Memory, scen
         live=seen.stub is not None,
         ours=seen.ours,
         stopped=seen.stub is not None and seen.stub.stop,
+        halted=seen.halted,
         finished=seen.finished,
         same=seen.same,
         spec_changed=seen.spec_changed,
@@ -197,6 +196,7 @@ def _facts(key: Key, wanted: DesiredJob | None, seen: Look, memory: Memory, scen
         reverted="" if approved else seen.reverted,
         dependency=scene.dependency,
         circuit="" if approved else scene.circuit,
+        refused=scene.refused,
         unapproved=unapproved,
         closed=closed,
         unread=scene.unread,
@@ -204,6 +204,11 @@ def _facts(key: Key, wanted: DesiredJob | None, seen: Look, memory: Memory, scen
         dependents=scene.dependents,
         adoptable=seen.adoptable,
     )
+
+
+def _approves(approval: Approval | None, wanted: Wanted | None) -> bool:
+    """Whether a person's word is for what is wanted now."""
+    return approval is not None and approval.digest == (wanted.digest if wanted is not None else "")
 
 
 def _last_wishes(memory: Memory, scene: Scene) -> Policy:
@@ -223,7 +228,7 @@ def _forbidden(policy: Policy, seen: Look, scene: Scene, ports: Ports) -> tuple[
     if windows.is_open(scene.desired.fleet.windows, now):
         return "", ""
     opening = windows.next_opening(scene.desired.fleet.windows, now)
-    when = f"opens {opening.isoformat(timespec='minutes')}" if opening else "no window is declared in the Fleet"
+    when = f"opens {opening.isoformat(timespec='minutes')}" if opening else "the Fleet declares none that is open"
     return "", f"replaces allocations ({radius}); waits for its window: {when}"
 
 
@@ -316,6 +321,8 @@ def _as_found(memory: Memory, wanted: DesiredJob, live: LiveJob) -> Memory:
         count=normalize.allocations_wanted(live.body),
         deploys=normalize.deploys(live.body),
         unread=False,
+        prior=-1,
+        halted=wanted.digest if live.stop else "",
         owned=True,
         adopted=memory.adopted or not live.stamp,
         settled=memory.settled if memory.create_index == live.create_index else -1,
@@ -336,11 +343,13 @@ def _as_written(seen: Seen, memory: Memory, wanted: DesiredJob, registered: Regi
         create_index=live.create_index if live is not None else registered.index,
         version=step.provenance.version,
         unread=True,
+        prior=step.if_index or -1,
         owned=True,
-        adopted=memory.adopted and STAMP not in (step.body.get("Meta") or {}),
+        adopted=STAMP not in (step.body.get("Meta") or {}),
         settled=memory.settled if live is not None else -1,
         reverted="",
         completed="",
+        halted="",
         written=ports.clock.now().timestamp(),
     )
 
@@ -350,8 +359,8 @@ def _health(seen: Seen, memory: Memory, wrote: bool, ports: Ports) -> Health | N
     if wrote and seen.plan.decision.action in (Action.CREATE, Action.UPDATE):
         return Health(Truth.UNKNOWN, Reason.PROGRESSING, "just written")
     stub = seen.look.stub
-    if seen.plan.decision.reason is Reason.COMPLETED:
-        return Health(Truth.TRUE, Reason.COMPLETED, "finished", settled=memory.settled)
+    if seen.plan.decision.reason in (Reason.COMPLETED, Reason.STOPPED):
+        return None  # as it was when Nomad still knew it
     if stub is None and seen.plan.decision.reason is Reason.SUSPENDED and seen.wanted is not None:
         return Health(Truth.FALSE, Reason.MISSING, "not there, and not created while it is suspended")
     if stub is None or not (seen.look.ours or seen.plan.decision.action is Action.ADOPT):
@@ -364,9 +373,22 @@ def _health(seen: Seen, memory: Memory, wrote: bool, ports: Ports) -> Health | N
         deployments=nomad.deployments(key) if asked.deployments else (),
         evaluations=nomad.evaluations(key) if asked.evaluations else (),
         allocations=nomad.allocations(key) if asked.allocations else (),
-        waited=max(0.0, ports.clock.now().timestamp() - memory.written),
+        written=ports.clock.now().timestamp() - memory.written if memory.written else math.inf,
+        waited=_waited(key, memory, ports),
         timeout=patience,
     )
+
+
+def _waited(key: Key, memory: Memory, ports: Ports) -> float:
+    """How long the job has not been healthy, or how long ago it was written, whichever is shorter, in s."""
+    status, now = ports.store.status(key), ports.clock.now().timestamp()
+    before = status.condition(ConditionType.HEALTHY) if status is not None else None
+    if before is None:
+        return max(0.0, now - memory.written) if memory.written else 0.0  # nobody knows: be patient from now on
+    if before.reason is Reason.HEALTH_TIMEOUT and before.since >= memory.written:
+        return math.inf  # patience ended already
+    ill_since = now if before.status is Truth.TRUE else before.since
+    return max(0.0, now - max(memory.written, ill_since))
 
 
 def failed(key: Key, error: NomadError, *, wanted: Wanted | None, plan: Plan | None = None) -> Outcome:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+import yaml
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -28,7 +29,9 @@ def _nomad(name: str) -> Any:
 class Settings(BaseSettings):
     """Everything that can be set. Durations are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="HERDSMAN_", extra="forbid", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HERDSMAN_", extra="forbid", populate_by_name=True, env_ignore_empty=True
+    )
     file: ClassVar[Path | None] = None
 
     specs: Path = Field(Path("specs"), description="The directory of spec files.")
@@ -87,7 +90,10 @@ def load(flags: Mapping[str, Any], *, file: Path | None = None, ignore_nomad_env
     kind = type("Settings", (Settings,), {"file": file, "__doc__": Settings.__doc__, "__module__": __name__})
     try:
         found: Settings = kind(**given)
-    except ValidationError as error:
+    except (yaml.YAMLError, ValueError) as error:
+        if not isinstance(error, ValidationError):
+            words = " ".join(str(error).split())
+            raise SettingsError(f"{file} is no YAML mapping of settings: {words}") from None
         lines = [
             f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_url=False, include_input=False)
         ]

@@ -3,13 +3,15 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, TextIO
 
 import structlog
 
 _SECRET_KEY = re.compile(r"token|secret|password|passwd|authorization|api_?key|private", re.IGNORECASE)
-_SECRET_TEXT = re.compile(r"(X-Nomad-Token[\"']?\s*[:=]\s*[\"']?|Bearer\s+|://[^/\s:@]+:)[^\s\"'@,}]+", re.IGNORECASE)
+_SECRET_TEXT = re.compile(
+    r"(X-Nomad-Token[\"']?\s*[:=]\s*[\"']?|Bearer\s+)[^\s\"',}]+|(://[^/\s:@]+:)[^\s@/]+(?=@)", re.IGNORECASE
+)
 _REDACTED = "(sensitive)"
 
 
@@ -37,12 +39,19 @@ def configure(*, form: str, level: str, stream: TextIO | None = None) -> None:
 
 
 def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor that masks values whose name or look says credential."""
+    """A structlog processor that masks values whose name or look says credential, however deep they are."""
     for name, value in line.items():
-        if _SECRET_KEY.search(name) and value:
-            line[name] = _REDACTED
-        elif isinstance(value, str):
-            line[name] = _SECRET_TEXT.sub(rf"\1{_REDACTED}", value)
-        elif isinstance(value, list):
-            line[name] = [_SECRET_TEXT.sub(rf"\1{_REDACTED}", v) if isinstance(v, str) else v for v in value]
+        line[name] = _redacted(name, value)
     return line
+
+
+def _redacted(name: str, value: Any) -> Any:
+    if _SECRET_KEY.search(name) and value:
+        return _REDACTED
+    if isinstance(value, str):
+        return _SECRET_TEXT.sub(lambda m: f"{m[1] or m[2]}{_REDACTED}", value)
+    if isinstance(value, Mapping):
+        return {k: _redacted(str(k), v) for k, v in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted("", v) for v in value]
+    return value

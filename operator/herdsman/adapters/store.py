@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from herdsman.core.prune import PruneRound
 from herdsman.core.report import differs
 from herdsman.errors import StoreError
-from herdsman.model.desired import Fleet
+from herdsman.model.desired import Fleet, PruneLimits
 from herdsman.model.keys import Key, Kind
 from herdsman.model.memory import Memory
 from herdsman.model.observed import Body
@@ -57,13 +57,7 @@ class SqliteStore:
         self._lock = threading.RLock()
         self._path = path
         self.put_aside = ""  # where an unreadable file went
-        self._db = self._opened()
-        self._memories = dict(self._load("memory", _MEMORY))
-        self._statuses = dict(self._load("status", _STATUS))
-        rows = self._all("SELECT kind, namespace, name FROM suspended")
-        self._suspended = {_key(r) if r[0] else None for r in rows}
-        rows = self._all("SELECT kind, namespace, name, digest, by, at FROM approved")
-        self._approved = {_key(r): Approval(*r[3:]) for r in rows}
+        self._open()
 
     def close(self) -> None:
         """Write everything back into the one file."""
@@ -84,12 +78,14 @@ class SqliteStore:
         row = self._one("SELECT canonical FROM memory WHERE kind=? AND namespace=? AND name=?", _id(key))
         if row is None or row[0] is None:
             return None
-        body: dict[str, Any] = orjson.loads(zlib.decompress(row[0]))
+        try:
+            body: dict[str, Any] = orjson.loads(zlib.decompress(row[0]))
+        except (zlib.error, ValueError):  # evidence that cannot be read is learnt again
+            return None
         return body
 
     def remember(self, key: Key, memory: Memory, canonical: Body | None = None) -> None:
         with self._writing() as db:
-            self._memories[key] = memory
             data = _MEMORY.dump_json(memory)
             if canonical is None:
                 db.execute(
@@ -99,14 +95,14 @@ class SqliteStore:
             else:
                 packed = zlib.compress(orjson.dumps(canonical), 1)
                 db.execute("INSERT OR REPLACE INTO memory VALUES (?,?,?,?,?)", (*_id(key), data, packed))
+            self._memories[key] = memory
 
     def forget(self, key: Key) -> None:
         with self._writing() as db:
-            known = self._memories.pop(key, None), self._statuses.pop(key, None)
-            if any(k is not None for k in known):
-                for table in ("memory", "status", "approved"):
+            for table, kept in (("memory", self._memories), ("status", self._statuses), ("approved", self._approved)):
+                if key in kept:
                     db.execute(f"DELETE FROM {table} WHERE kind=? AND namespace=? AND name=?", _id(key))
-            self._approved.pop(key, None)
+                    del kept[key]
 
     # -- statuses and history --
 
@@ -119,11 +115,10 @@ class SqliteStore:
 
     def put_status(self, status: Status) -> None:
         with self._writing() as db:
-            changed = differs(self._statuses.get(status.key), status)
-            self._statuses[status.key] = status
-            if changed:
+            if differs(self._statuses.get(status.key), status):
                 row = (*_id(status.key), _STATUS.dump_json(status))
                 db.execute("INSERT OR REPLACE INTO status VALUES (?,?,?,?)", row)
+            self._statuses[status.key] = status
 
     def append(self, record: Record) -> None:
         with self._writing() as db:
@@ -160,11 +155,11 @@ class SqliteStore:
     def suspend(self, key: Key | None, *, suspended: bool) -> None:
         with self._writing() as db:
             if suspended:
-                self._suspended.add(key)
                 db.execute("INSERT OR REPLACE INTO suspended VALUES (?,?,?)", _id(key))
+                self._suspended.add(key)
             else:
-                self._suspended.discard(key)
                 db.execute("DELETE FROM suspended WHERE kind=? AND namespace=? AND name=?", _id(key))
+                self._suspended.discard(key)
 
     def is_suspended(self, key: Key | None) -> bool:
         return key in self._suspended or None in self._suspended
@@ -174,12 +169,12 @@ class SqliteStore:
             return
         with self._writing() as db:
             if approval is None:
-                self._approved.pop(key, None)
                 db.execute("DELETE FROM approved WHERE kind=? AND namespace=? AND name=?", _id(key))
+                self._approved.pop(key, None)
             else:
-                self._approved[key] = approval
                 row = (*_id(key), approval.digest, approval.by, approval.at)
                 db.execute("INSERT OR REPLACE INTO approved VALUES (?,?,?,?,?,?)", row)
+                self._approved[key] = approval
 
     def approval(self, key: Key) -> Approval | None:
         return self._approved.get(key)
@@ -187,14 +182,27 @@ class SqliteStore:
     def prune_round(self) -> PruneRound:
         rows = self._all("SELECT kind, namespace, name, allowed FROM prune")
         held = frozenset(_key(r) for r in rows if r[3] is None)
-        return PruneRound(held, {_key(r): r[3] for r in rows if r[3] is not None})
+        allowed = {_key(r): r[3] for r in rows if r[3] is not None}
+        row = self._one("SELECT value FROM settings WHERE name='prune'")
+        size, since, limits = orjson.loads(row[0]) if row is not None else (0, 0.0, None)
+        return PruneRound(held, allowed, size, since, PruneLimits(*limits) if limits else None)
 
     def put_prune_round(self, decided: PruneRound) -> None:
         rows: list[tuple[object, ...]] = [(*_id(k), None) for k in decided.held]
         rows += [(*_id(k), t) for k, t in decided.allowed.items()]
+        limits = [decided.limits.percent, decided.limits.count] if decided.limits else None
+        hold = orjson.dumps([decided.size, decided.since, limits])
         with self._writing() as db:
-            db.execute("DELETE FROM prune")
-            db.executemany("INSERT OR REPLACE INTO prune VALUES (?,?,?,?)", rows)
+            db.execute("SAVEPOINT round")  # all or nothing: half a round would let removals through
+            try:
+                db.execute("DELETE FROM prune")
+                db.executemany("INSERT OR REPLACE INTO prune VALUES (?,?,?,?)", rows)
+                db.execute("INSERT OR REPLACE INTO settings VALUES ('prune', ?)", (hold,))
+            except BaseException:
+                db.execute("ROLLBACK TO round")
+                raise
+            finally:
+                db.execute("RELEASE round")
 
     def fleet(self) -> Fleet | None:
         row = self._one("SELECT value FROM settings WHERE name='fleet'")
@@ -238,38 +246,53 @@ class SqliteStore:
 
     # -- the file --
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> None:
+        """Open and load the file; one that cannot be read, anywhere in it, is put aside and begun anew."""
         try:
-            return self._connect()
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) or not Path(self._path).exists():
-                raise StoreError(
-                    f"the state file {self._path} cannot be opened: {error}", hint="check --state and its permissions"
-                ) from None
+            self._load_all(self._connect())
+        except StoreError as error:
+            broken = isinstance(error.__cause__, sqlite3.DatabaseError)
+            if not broken or isinstance(error.__cause__, sqlite3.OperationalError) or not Path(self._path).exists():
+                raise
+            self._db.close()
+            self._put_aside()
+            self._load_all(self._connect())
+
+    def _put_aside(self) -> None:
         aside = Path(f"{self._path}.unreadable")
         Path(self._path).replace(aside)
         for rest in ("-wal", "-shm"):
             Path(f"{self._path}{rest}").unlink(missing_ok=True)
         self.put_aside = str(aside)
-        return self._connect()
+
+    def _load_all(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._memories = dict(self._load("memory", _MEMORY))
+        self._statuses = dict(self._load("status", _STATUS))
+        rows = self._all("SELECT kind, namespace, name FROM suspended")
+        self._suspended = {_key(r) if r[0] else None for r in rows}
+        rows = self._all("SELECT kind, namespace, name, digest, by, at FROM approved")
+        self._approved = {_key(r): Approval(*r[3:]) for r in rows}
 
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=5)
         try:
+            db = self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=5)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
             (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version > _VERSION:
-                raise StoreError(
-                    f"the state file {self._path} was written by a newer Herdsman",
-                    hint="run that version, or point --state elsewhere: all but history is learnt from Nomad again",
-                )
             if version == 0:
                 db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
-            db.execute("SELECT count(*) FROM memory").fetchone()
-        except BaseException:
-            db.close()
-            raise
+        except sqlite3.OperationalError as error:
+            raise StoreError(
+                f"the state file {self._path} cannot be opened: {error}", hint="check --state and its permissions"
+            ) from None
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"the state file {self._path} is no database") from error
+        if version > _VERSION:
+            raise StoreError(
+                f"the state file {self._path} was written by a newer Herdsman",
+                hint="run that version, or point --state elsewhere: all but history is learnt from Nomad again",
+            )
         return db
 
     def _load(self, table: str, adapter: TypeAdapter[_T]) -> Iterator[tuple[Key, _T]]:
@@ -286,8 +309,8 @@ class SqliteStore:
                 yield self._db
             except sqlite3.Error as error:
                 raise StoreError(
-                    f"the state file {self._path} cannot be written: {error}", hint="is the disk full?"
-                ) from None
+                    f"the state file {self._path} cannot be used: {error}", hint="is the disk full?"
+                ) from error
 
     def _all(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
         with self._writing() as db:

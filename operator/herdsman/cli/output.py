@@ -13,7 +13,9 @@ OUTPUT = click.option(
 SERVER = click.option(
     "--server", envvar="HERDSMAN_SERVER", default="http://127.0.0.1:8080", show_default=True, help="The operator's API."
 )
-NAMESPACE = click.option("-n", "--namespace", default="", help="Only this Nomad namespace.")
+NAMESPACE = click.option(
+    "-n", "--namespace", envvar="NOMAD_NAMESPACE", default="", help="Only this Nomad namespace (NOMAD_NAMESPACE)."
+)
 KIND = click.option(
     "--kind", type=click.Choice(["Job", "Namespace"], case_sensitive=False), default=None, help="Only this kind."
 )

@@ -25,6 +25,7 @@ class Facts:
     live: bool
     ours: bool = False
     stopped: bool = False
+    halted: bool = False  # stopped by hand, respected, and forgotten by Nomad
     finished: bool = False  # a batch job that ended with this digest, and that Nomad has forgotten
     same: bool = False
     spec_changed: bool = False  # Git changed since it was last in sync
@@ -34,6 +35,7 @@ class Facts:
     reverted: str = ""  # Nomad reverted this digest
     dependency: str = ""  # what is not Ready yet
     circuit: str = ""  # corrected too often of late
+    refused: str = ""  # Nomad refused this digest, and it is not yet time to ask again
     unapproved: str = ""  # destructive, and the policy wants it approved
     closed: str = ""  # destructive, and outside its window
     unread: str = ""  # a file that may declare it could not be understood, or the source is still changing
@@ -46,7 +48,7 @@ class Facts:
     def due(self) -> bool:
         """Whether a wanted job calls for a write."""
         if not self.live:
-            return not self.finished
+            return not (self.finished or self.halted)
         return not self.same and (self.spec_changed or not self.warn_only)
 
     @property
@@ -73,11 +75,13 @@ ROWS: tuple[Row, ...] = (
     Row(lambda f: f.suspended, Action.HOLD, Reason.SUSPENDED, _say("suspended; nothing is compared or changed")),
     # Two operators with one fleet name took turns to purge each other's jobs.
     Row(lambda f: bool(f.claimed), Action.HOLD, Reason.FLEET_CONFLICT, lambda f: f.claimed),
+    # A spec that cannot be understood still declares its job: it is neither changed nor removed.
+    Row(lambda f: bool(f.frozen), Action.HOLD, Reason.INVALID, lambda f: f.frozen),
     Row(
         lambda f: f.live and not f.ours and f.wanted and not f.adoptable,
         Action.HOLD,
         Reason.NOT_OWNED,
-        lambda f: f"the live job belongs to {f.owner}; to take it over, set policy.adopt",
+        lambda f: f"the live job belongs to {f.owner}",
     ),
     Row(lambda f: f.live and not f.ours and not f.wanted, Action.NOTHING, Reason.ABSENT, _say("")),
     # auto_revert and a reconciler would otherwise deploy and revert one version for ever.
@@ -88,7 +92,14 @@ ROWS: tuple[Row, ...] = (
         Reason.DEPENDENCY_NOT_READY,
         lambda f: f.dependency,
     ),
-    # Nomad forgets finished batch jobs; taking that for drift runs them again every few hours.
+    # Nomad forgets stopped jobs; what somebody stopped, and the policy respects, is not started for that.
+    Row(
+        lambda f: f.wanted and not f.live and f.halted,
+        Action.NOTHING,
+        Reason.STOPPED,
+        _say("stopped by hand, and forgotten by Nomad; starts when its spec changes"),
+    ),
+    # It forgets finished batch jobs, too; taking that for drift runs them again every few hours.
     Row(
         lambda f: f.wanted and not f.live and f.finished,
         Action.NOTHING,
@@ -96,6 +107,8 @@ ROWS: tuple[Row, ...] = (
         _say("finished with this digest; runs again when its spec changes"),
     ),
     Row(lambda f: f.wanted and f.correcting and bool(f.circuit), Action.HOLD, Reason.CIRCUIT_OPEN, lambda f: f.circuit),
+    # What is refused now will be refused in a minute: asking at every resync only fills Nomad's log.
+    Row(lambda f: f.wanted and f.due and bool(f.refused), Action.HOLD, Reason.REFUSED, lambda f: f.refused),
     Row(lambda f: f.wanted and not f.live, Action.CREATE, Reason.MISSING, _say("it was not there")),
     Row(lambda f: f.wanted and f.same and not f.ours, Action.ADOPT, Reason.ADOPTED, _say("equal to its spec")),
     Row(
@@ -112,6 +125,12 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(lambda f: f.wanted and not f.same and bool(f.closed), Action.HOLD, Reason.OUTSIDE_WINDOW, lambda f: f.closed),
     Row(
+        lambda f: f.wanted and not f.same and not f.ours,
+        Action.UPDATE,
+        Reason.ADOPTED,
+        _say("taken over, and made equal to its spec"),
+    ),
+    Row(
         lambda f: f.wanted and not f.same and f.spec_changed,
         Action.UPDATE,
         Reason.SPEC_CHANGED,
@@ -119,8 +138,6 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(lambda f: f.wanted and not f.same, Action.UPDATE, Reason.DRIFTED, _say("somebody else changed it")),
     Row(lambda f: f.wanted, Action.NOTHING, Reason.IN_SYNC, _say("")),
-    # A spec that cannot be understood still declares its job: it is neither changed nor removed.
-    Row(lambda f: bool(f.frozen), Action.HOLD, Reason.INVALID, lambda f: f.frozen),
     Row(lambda f: not f.live, Action.NOTHING, Reason.ABSENT, _say("")),
     Row(lambda f: f.stop_only and f.stopped, Action.NOTHING, Reason.KEPT, _say("wanted no more; stopped, and kept so")),
     Row(lambda f: f.keep, Action.NOTHING, Reason.KEPT, _say("wanted no more; kept by its prune policy")),
@@ -129,6 +146,7 @@ ROWS: tuple[Row, ...] = (
     # An empty checkout, or a forced push that drops half the specs, must not drop half the cluster.
     Row(lambda f: bool(f.limited), Action.HOLD, Reason.PRUNE_LIMIT, lambda f: f.limited),
     Row(lambda f: bool(f.dependents), Action.HOLD, Reason.DEPENDENCY_NOT_READY, lambda f: f.dependents),
+    Row(lambda f: bool(f.refused), Action.HOLD, Reason.REFUSED, lambda f: f.refused),
     Row(lambda f: f.stop_only, Action.STOP, Reason.UNWANTED, _say("no spec declares it any more")),
     Row(lambda f: True, Action.PURGE, Reason.UNWANTED, _say("no spec declares it any more")),
 )

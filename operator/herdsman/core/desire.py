@@ -4,6 +4,7 @@ Two specs for one job reject each other. What is rejected with a known identity 
 declare anything; neither is ever taken for a removal. Nothing here raises for bad input.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -29,7 +30,7 @@ from herdsman.model.desired import (
     UnreadFile,
     Wanted,
 )
-from herdsman.model.documents import FleetDocument, JobDocument, NamespaceDocument
+from herdsman.model.documents import KINDS, FleetDocument, JobDocument, NamespaceDocument
 from herdsman.model.keys import Key, namespace_key
 from herdsman.model.sources import Snapshot, SourceFile
 
@@ -86,7 +87,7 @@ def desire(
     fleet, fleet_rejections = _fleet(declared, default_fleet, last_fleet)
     fold = _Fold(snapshot, fleet, rejections=[*rejections, *fleet_rejections])
     unread = _unread(fold.rejections, snapshot.files)
-    blocked = NO_FLEET if last_fleet is None and _fleet_unread(declared, fleet_rejections, rejections, unread) else ""
+    blocked = "" if last_fleet is not None else _without_fleet(declared, fleet_rejections, unread, snapshot)
     _fold_documents([d for d in declared if d.document.key is not None], fold)
     _check_needs(fold, {d.key: d for d in declared if d.document.key is not None})
     frozen: dict[Key, Rejection] = {}
@@ -133,16 +134,27 @@ def _others(declared: Declared, found: list[tuple[Declared, FleetDocument]]) -> 
     return f"another stands at {', '.join(others)}; until one is left, the last that was understood holds"
 
 
-def _fleet_unread(
-    declared: list[Declared], several: list[Rejection], rejections: list[Rejection], unread: tuple[UnreadFile, ...]
-) -> bool:
-    """Whether there may be a Fleet that nobody understood: its name and limits are then unknown."""
+def _without_fleet(
+    declared: list[Declared], several: list[Rejection], unread: tuple[UnreadFile, ...], snapshot: Snapshot
+) -> str:
+    """Why nothing may be written although no Fleet was ever understood: there may be one that nobody understood."""
     if several:
-        return True
+        return NO_FLEET
     if any(isinstance(d.document.model, FleetDocument) for d in declared):
-        return False
-    broken = {r.position.path for r in rejections}
-    return any(f.text is None or b"Fleet" in f.text for f in unread if f.path in broken)
+        return ""
+    if any(f.text is None or _may_be_fleet(f.text) for f in unread):
+        return NO_FLEET
+    return "" if snapshot.settled else "the source is still being written to, and has no Fleet document yet"
+
+
+_KIND = re.compile(rb"kind['\"]?\s*:\s*['\"]?(\w+)")
+
+
+def _may_be_fleet(text: bytes) -> bool:
+    """Whether a text that nobody understands may have been meant as a Fleet, however it is spelt."""
+    if b"fleet" in text.lower():
+        return True
+    return any(nearest(kind.decode("latin-1"), KINDS) == "Fleet" for kind in _KIND.findall(text))
 
 
 # -- one document at a time ------------------------------------------------------------------------------------------

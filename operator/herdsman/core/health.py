@@ -4,6 +4,7 @@ In progress, failed, current: in this order, as kstatus judges. What a list stub
 deployments, evaluations and allocations are asked for only where the stub leaves a question (`questions`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,11 +23,6 @@ class Questions:
     deployments: bool = False
     evaluations: bool = False
     allocations: bool = False
-
-    @property
-    def any(self) -> bool:
-        """Whether anything is open."""
-        return self.deployments or self.evaluations or self.allocations
 
 
 def questions(stub: JobStub, memory: Memory) -> Questions:
@@ -48,10 +44,12 @@ def judge(
     deployments: Sequence[Deployment] = (),
     evaluations: Sequence[Evaluation] = (),
     allocations: Sequence[Allocation] = (),
+    written: float = math.inf,
     waited: float = 0.0,
     timeout: float = 600.0,
 ) -> Health:
-    """The health of a live job. *waited* is how long ago it was written, *timeout* when patience ends, both in s."""
+    """The health of a live job. *written* is how long ago we wrote it, *waited* how long it has not been healthy since,
+    *timeout* when patience ends; all in s."""
     if stub.stop:
         return Health(Truth.FALSE, Reason.STOPPED, "stopped")
     if stub.periodic or stub.parameterized:
@@ -61,21 +59,26 @@ def judge(
         return _once(stub, evaluations, allocations)
     deployment = next((d for d in deployments if d.version == memory.version), None)
     if memory.deploys and memory.settled != memory.version:
-        rolling = _rolling(deployment, evaluations)
+        rolling = _rolling(deployment, evaluations, written)
         if rolling is not None:
             return _patient(rolling, waited, timeout)
     return _patient(_standing(stub, memory, evaluations, allocations), waited, timeout)
 
 
 def _once(stub: JobStub, evaluations: Sequence[Evaluation], allocations: Sequence[Allocation]) -> Health:
-    """A batch job is judged by its end."""
+    """A batch job is judged by its end: by the last attempt of each allocation, not by those before it."""
     counts = stub.counts
     if counts.queued and (why := _blocked(evaluations)):
         return Health(Truth.FALSE, Reason.NOT_PLACED, why)
     if stub.status != "dead":
-        return Health(Truth.TRUE, Reason.PROGRESSING, "runs") if counts.running else _pending(counts.queued)
-    if counts.failed or counts.lost:
-        return Health(Truth.FALSE, Reason.FAILED, _last_words(allocations) or f"{counts.failed} allocations failed")
+        return Health(Truth.UNKNOWN, Reason.RUNNING, "runs") if counts.running else _pending(counts.queued)
+    last: dict[str, Allocation] = {}
+    for allocation in allocations:  # newest first
+        last.setdefault(allocation.name, allocation)
+    succeeded = bool(last) and all(a.client == "complete" for a in last.values())
+    if (counts.failed or counts.lost) and not succeeded:
+        words = _last_words(allocations) or f"{counts.failed + counts.lost} allocations failed"
+        return Health(Truth.FALSE, Reason.FAILED, words, completed=True)
     return Health(Truth.TRUE, Reason.COMPLETED, "finished", completed=True)
 
 
@@ -83,11 +86,16 @@ def _pending(queued: int) -> Health:
     return Health(Truth.UNKNOWN, Reason.PENDING, f"{queued} allocations wait" if queued else "not started yet")
 
 
-def _rolling(deployment: Deployment | None, evaluations: Sequence[Evaluation]) -> Health | None:
+DEPLOYMENT_DUE = 30.0
+"""Within so many seconds after a write Nomad makes the deployment of a job that rolls, or it makes none."""
+
+
+def _rolling(deployment: Deployment | None, evaluations: Sequence[Evaluation], written: float) -> Health | None:
     """While the live version's deployment is not over; None where there is none to wait for."""
     if deployment is None:
-        blocked = _blocked(evaluations)
-        return Health(Truth.FALSE, Reason.NOT_PLACED, blocked) if blocked else None
+        if blocked := _blocked(evaluations):
+            return Health(Truth.FALSE, Reason.NOT_PLACED, blocked)
+        return Health(Truth.UNKNOWN, Reason.PROGRESSING, "not deployed yet") if written < DEPLOYMENT_DUE else None
     progress = f"{deployment.healthy} of {deployment.desired} healthy"
     match deployment.state:
         case DeploymentState.SUCCESSFUL:

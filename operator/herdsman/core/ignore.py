@@ -1,9 +1,10 @@
-"""Which files of a source are read as specs.
+"""Which files of a source are read at all, and which of those as specs.
 
-Specs are `.yaml`, `.yml` and `.json` files. Not read are files below a hidden directory (`.git`, `.github`) and hidden
-files, the fleet's own catalog (`catalog/modules/`, `catalog/tools/`), and what `.herdsmanignore` names, in gitignore
-syntax. A `.json` file with `apiVersion` is always a spec; one without is the body of a job if some `Job` says
-`file:` to it (`parse.ParsedFile.bare`), and an error otherwise.
+A snapshot holds what may be a spec, or may be named by one (`relevant`). Specs are `.yaml`, `.yml` and `.json` files.
+Not read as such are files below a hidden directory (`.git`, `.github`) and hidden files, the fleet's own catalog
+(`catalog/modules/`, `catalog/tools/`), and what `.herdsmanignore` names, in gitignore syntax. A `.json` file with
+`apiVersion` is always a spec; one without is the body of a job if some `Job` says `file:` to it
+(`parse.ParsedFile.bare`), and an error otherwise.
 """
 
 import re
@@ -20,7 +21,14 @@ IGNORE_FILE: Final = ".herdsmanignore"
 
 SUFFIXES: Final = (".yaml", ".yml", ".json")
 
+RELEVANT: Final = (*SUFFIXES, ".hcl", ".nomad")
+
 _CATALOG: Final = ("catalog/modules/", "catalog/tools/")
+
+
+def relevant(name: str) -> bool:
+    """Whether this is the name of a file that a snapshot holds."""
+    return (name.endswith(RELEVANT) and not name.startswith(".")) or name == IGNORE_FILE
 
 
 def is_spec(path: str) -> bool:

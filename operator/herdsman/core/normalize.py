@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from herdsman.core.fields import copy_at, remove_at
-from herdsman.core.redact import redact
+from herdsman.core.redact import field_change
 from herdsman.model.desired import CountSource, Policy, Stopped
 from herdsman.model.observed import STAMP, Body, FieldChange
 
@@ -67,8 +67,9 @@ def _empty(value: Any) -> bool:
 def masked(body: Body, policy: Policy) -> dict[str, Any]:
     """The canonical *body* without what belongs to others: ignored paths, autoscaled counts, a respected stop."""
     left = canonical(body)
+    scaled = {g.get("Name") for g in body.get("TaskGroups") or () if autoscaled(g, policy)}
     for group in left.get("TaskGroups") or ():
-        if autoscaled(group, policy):
+        if group.get("Name") in scaled:
             group.pop("Count", None)
     if policy.stopped is Stopped.RESPECT:
         left.pop("Stop", None)
@@ -106,7 +107,7 @@ def _differ(old: Any, new: Any, path: str, found: list[FieldChange]) -> None:
     elif _branch(old) or _branch(new):
         _differ(*_both_branches(old, new), path, found)
     else:
-        found.append(FieldChange(path, redact(path, said(old)), redact(path, said(new))))
+        found.append(field_change(path, said(old), said(new)))
 
 
 def _branch(value: Any) -> bool:
@@ -201,7 +202,7 @@ def allocations_wanted(body: Body) -> int:
 
 
 def deploys(body: Body) -> bool:
-    """Whether Nomad makes a deployment for the job: a service with an `update` block that rolls."""
-    if body.get("Type", "service") != "service" or body.get("Periodic") or body.get("ParameterizedJob"):
+    """Whether Nomad makes a deployment for the job: a service or system job with an `update` block that rolls."""
+    if body.get("Type", "service") not in ("service", "system") or body.get("Periodic") or body.get("ParameterizedJob"):
         return False
     return any((g.get("Update") or {}).get("MaxParallel") and g.get("Count", 1) for g in body.get("TaskGroups") or ())

@@ -72,9 +72,16 @@ def _verdicts(last: Status, outcome: Outcome, *, wanted: bool) -> dict[Condition
 
 
 _STALLED = frozenset(
-    {Reason.INVALID, Reason.REVERTED_BY_NOMAD, Reason.CIRCUIT_OPEN, Reason.FLEET_CONFLICT, Reason.NOT_OWNED}
+    {
+        Reason.INVALID,
+        Reason.REVERTED_BY_NOMAD,
+        Reason.CIRCUIT_OPEN,
+        Reason.FLEET_CONFLICT,
+        Reason.NOT_OWNED,
+        Reason.REFUSED,
+    }
 )
-"""Holds that end only when a person does something."""
+"""Holds that mean that something is wrong, and that a person has to see to it."""
 
 
 def _synced(last: Status, outcome: Outcome) -> Condition:
@@ -86,7 +93,7 @@ def _synced(last: Status, outcome: Outcome) -> Condition:
         return last.condition(_C.SYNCED) or Condition(Truth.UNKNOWN, outcome.reason, outcome.message)
     if outcome.action is Action.HOLD:
         return Condition(Truth.FALSE, outcome.reason, outcome.message)
-    reason = outcome.reason if outcome.reason in (Reason.COMPLETED, Reason.KEPT) else Reason.IN_SYNC
+    reason = outcome.reason if outcome.reason in (Reason.COMPLETED, Reason.KEPT, Reason.STOPPED) else Reason.IN_SYNC
     return Condition(Truth.TRUE, reason, "" if reason is Reason.IN_SYNC else outcome.message)
 
 

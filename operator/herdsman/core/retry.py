@@ -25,7 +25,7 @@ def delay(outcome: Outcome, *, failures: int, chance: float, retry_interval: flo
         case ErrorClass.REFUSED:
             return PROBE * (1 + chance / 10)
         case ErrorClass.TRANSIENT if retry_interval is not None:
-            return retry_interval
+            return max(retry_interval, outcome.retry_after or 0.0)
         case _:
             return max(outcome.retry_after or 0.0, backoff(failures, chance))
 
@@ -42,8 +42,9 @@ def _after_success(outcome: Outcome) -> float | None:
         return 30.0  # its becoming Ready wakes it; this is for a lost wake-up
     if outcome.reason is Reason.OUTSIDE_WINDOW:
         return 60.0
-    if outcome.health is not None and outcome.health.status is Truth.UNKNOWN:
-        return WATCH
+    health = outcome.health
+    if health is not None and health.status is Truth.UNKNOWN and health.reason is not Reason.RUNNING:
+        return WATCH  # a batch job that runs may do so for days; an event tells its end
     return None
 
 

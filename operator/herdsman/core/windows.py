@@ -1,7 +1,7 @@
 """Sync windows: when updates that replace allocations may run (`destructive: window`)."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
@@ -24,6 +24,9 @@ def next_opening(windows: Sequence[Window], now: datetime) -> datetime | None:
 
 
 def _inside(window: Window, now: datetime) -> bool:
-    """Whether it opened within its duration before *now*: the first opening after that moment is in the past."""
-    local = now.astimezone(ZoneInfo(window.time_zone))
-    return bool(next(CronSim(window.schedule, local - timedelta(seconds=window.duration))) <= local)
+    """Whether it opened within its duration before *now*: the first opening after that moment is in the past.
+
+    The duration is time that passes, not what a clock on the wall shows: on the day on which that is changed, too.
+    """
+    began = (now.astimezone(UTC) - timedelta(seconds=window.duration)).astimezone(ZoneInfo(window.time_zone))
+    return bool(next(CronSim(window.schedule, began)).astimezone(UTC) <= now)

@@ -6,10 +6,10 @@ Source: https://developer.hashicorp.com/nomad/api-docs/jobs#create-job-plan
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from herdsman.core.redact import redact
+from herdsman.core.redact import field_change
 from herdsman.model.observed import FieldChange, GroupUpdates
 
-_NAMELESS = frozenset({"Added", "Deleted", "Edited"})
+_CHANGED = frozenset({"Added", "Deleted", "Edited"})
 
 
 def changes(diff: Mapping[str, Any] | None) -> tuple[FieldChange, ...]:
@@ -28,9 +28,9 @@ def _of_job(diff: Mapping[str, Any]) -> Iterator[FieldChange]:
 
 def _of_object(node: Mapping[str, Any], where: str) -> Iterator[FieldChange]:
     for field in node.get("Fields") or ():
-        if field.get("Type") in _NAMELESS:
+        if field.get("Type") in _CHANGED:
             path = f"{where}.{field['Name']}" if where else str(field["Name"])
-            yield FieldChange(path, redact(path, field.get("Old") or ""), redact(path, field.get("New") or ""))
+            yield field_change(path, field.get("Old") or "", field.get("New") or "")
     for child in node.get("Objects") or ():
         if child.get("Type") != "None":
             yield from _of_object(child, f"{where}.{child['Name']}" if where else str(child["Name"]))

@@ -21,10 +21,12 @@ class Memory:
     count: int = 0  # allocations that the live job asks for, summed over its groups
     deploys: bool = False  # whether the live version gets a deployment
     unread: bool = False  # written, and what Nomad made of it not read back yet
+    prior: int = -1  # the live index before that write: still the same where the write changed nothing
     adopted: bool = False  # taken over without a stamp, which must not be added alone
     owned: bool = False  # made or adopted by this fleet: outlives a lost Meta
     settled: int = -1  # the version whose deployment is known to have succeeded
-    completed: str = ""  # the digest with which a batch job finished
+    completed: str = ""  # the digest with which a batch job ended, well or not
+    halted: str = ""  # the digest with which somebody stopped it, and the policy respects that
     reverted: str = ""  # the digest that Nomad's auto_revert rejected
     written: float = 0.0  # when we last wrote it, s since the epoch
     path: str = ""  # the file that last declared it

@@ -30,11 +30,6 @@ class Counts:
     lost: int = 0
     unknown: int = 0
 
-    @property
-    def finished(self) -> int:
-        """Allocations that ended, well or not."""
-        return self.failed + self.complete + self.lost
-
 
 @dataclass(frozen=True, slots=True)
 class JobStub:

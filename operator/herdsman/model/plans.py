@@ -68,6 +68,7 @@ class Reason(StrEnum):
     FAILED = "Failed"
     REGISTERED = "Registered"
     PENDING = "Pending"
+    RUNNING = "Running"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,3 +16,4 @@ class Scene:
     unread: str = ""  # a file that may declare it could not be understood
     limited: str = ""  # too many removals at once
     circuit: str = ""  # corrected too often
+    refused: str = ""  # Nomad refused this digest, and it is too early to ask again

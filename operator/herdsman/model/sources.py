@@ -3,6 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
+
+MAX_FILE: Final = 16 * 1024 * 1024
+"""Larger files are not read. The limit for a spec is far lower, but its text is searched for the jobs it freezes."""
+
+MAX_TOTAL: Final = 256 * 1024 * 1024
+"""So much is read of one source; files beyond it, in the order of their paths, are not."""
 
 
 @dataclass(frozen=True, slots=True)

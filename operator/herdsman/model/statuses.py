@@ -48,7 +48,8 @@ class ErrorClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How the live job does. *settled* is the version whose deployment is known to have ended well, or -1."""
+    """How the live job does. *settled* is the version whose deployment is known to have ended well, or -1; *completed*
+    says that a batch job has ended, well or not."""
 
     status: Truth
     reason: Reason

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from herdsman.errors import StoreError
 from herdsman.model.keys import Key
 from herdsman.model.plans import Action, Reason
 from herdsman.model.statuses import (
@@ -53,8 +54,11 @@ class Faces:
             self._log.debug("looked", **_bound(outcome), seconds=round(seconds, 4))
 
     def announce(self, reason: str, message: str, *, severity: Severity, revision: str = "", **more: Any) -> None:
-        """Tell something about the fleet as a whole."""
-        self._event(None, severity, reason, message, revision)
+        """Tell something about the fleet as a whole; also when the state file cannot be written."""
+        try:
+            self._event(None, severity, reason, message, revision)
+        except StoreError as error:
+            self._log.error(str(error))
         (self._log.warning if severity is Severity.WARNING else self._log.info)(message, reason=reason, **more)
 
     def _measure(self, before: Status | None, outcome: Outcome, seconds: float) -> None:

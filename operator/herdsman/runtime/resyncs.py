@@ -43,6 +43,11 @@ class Resyncs:
                 del self._all[next(iter(self._all))]
             return request
 
+    def begin(self, request: Resync, at: float) -> None:
+        """From *at* on, looks answer *request*."""
+        with self._lock:
+            request.at = at
+
     def known(self, keys: Iterable[Key], before: float) -> None:
         """The keys of every request for everything that was made before the time *before*."""
         with self._lock:

@@ -5,20 +5,24 @@ one follows Nomad's events, one lists Nomad on a timer, and the workers look at 
 the timer alone would be enough, only slower.
 """
 
+import math
 import queue
 import random
 import threading
+import traceback
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
 from herdsman.claim import claim
-from herdsman.errors import HerdsmanError, NomadError, SourceError
+from herdsman.errors import HerdsmanError
 from herdsman.load import Loader
 from herdsman.model.desired import Desired
 from herdsman.model.keys import Key
+from herdsman.model.observed import Hint
 from herdsman.model.statuses import Event, Severity
 from herdsman.ports import Clock, EventStream, Metrics, Source
 from herdsman.reconcile import Ports
@@ -28,6 +32,8 @@ from herdsman.runtime.resyncs import Resync, Resyncs
 from herdsman.runtime.view import FleetView
 from herdsman.runtime.worker import Worker
 from herdsman.runtime.workqueue import Priority, WorkQueue
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ class Service:
         self._threads: list[threading.Thread] = []
         self._first: set[Key] | None = None  # keys of the first full look that nobody looked at yet
         self._trouble: dict[str, str] = {}
+        self._awaiting: list[tuple[Resync, list[Key] | None]] = []  # requests that begin with the source
         self._told: set[str] = set()
         self._warnings: tuple[str, ...] = ()
         self.began = ports.clock.monotonic()
@@ -133,19 +140,33 @@ class Service:
 
     def resync(self, keys: Iterable[Key] | None = None, *, with_source: bool = False) -> Resync:
         """Look again now, at *keys* or at everything; `resyncs` knows when that was done."""
-        if keys is None:
-            request = self.resyncs.open(self.clock.monotonic())
+        chosen = None if keys is None else list(keys)
+        if chosen is None or with_source:
+            request = self.resyncs.open(math.inf, chosen)  # until the source was read, no look counts
+            self._awaiting.append((request, chosen))
             self._read_source.set()
-            self._list_nomad.set()
             return request
-        chosen = list(keys)
-        self.view.touch(chosen)
         request = self.resyncs.open(self.clock.monotonic(), chosen)
-        if with_source:
-            self._read_source.set()
-        for key in chosen:
-            self.queue.add(key, Priority.USER)
+        self._look_at(chosen)
         return request
+
+    def _look_at(self, keys: Iterable[Key]) -> None:
+        """A person wants to know about *keys* now: refusals and lists of before count for nothing."""
+        for key in keys:
+            self.view.touch([key])
+            self.view.permit(key)
+            self.queue.add(key, Priority.USER)
+
+    def _answer(self) -> None:
+        """The source was read: what was asked before that may be looked at now."""
+        awaiting, self._awaiting = self._awaiting, []
+        for request, keys in awaiting:
+            self.resyncs.begin(request, self.clock.monotonic())
+            if keys is None:
+                self.view.permit_all()
+                self._list_nomad.set()
+            else:
+                self._look_at(keys)
 
     def request(self, number: int) -> Resync | None:
         """An earlier request, None where nobody knows it any more."""
@@ -165,26 +186,30 @@ class Service:
             if self._stopping.is_set():
                 return
             self._read_source.clear()
-            wait = self._read()
+            wait = self._guarded("source", self._read, otherwise=min(5.0, self.pace.source_poll))
 
     def _read(self) -> float:
-        """One snapshot; the answer is when to read again at the latest, in s."""
+        """One snapshot; the answer is when to read again at the latest, in s. Raises `HerdsmanError`."""
         began = self.clock.monotonic()
-        fleet = self.view.desired.fleet.name
+        blocked = self.view.desired.blocked
         try:
             changed = self._take()
-        except SourceError as error:
+        except HerdsmanError:
             self._metrics.source_read("error", self.clock.monotonic() - began)
-            self._stumble("source", error)
-            return min(5.0, self.pace.source_poll)
+            raise
+        finally:
+            self._answer()
         self._recover("source")
         desired = self.view.desired
-        if desired.fleet.name != fleet:
+        if desired.blocked != blocked:
             self.view.claimed = None
         if self.view.claimed is None:
             self._list_nomad.set()
         self._metrics.source_read("success", self.clock.monotonic() - began)
         self._tell_rejections(desired)
+        for key in changed:
+            self.queue.forget(key)  # what failed with the old wishes may well go with the new
+            self.view.permit(key)
         self._enqueue(changed, Priority.USER)
         self._begin_first_look()
         return self.pace.source_poll if desired.settled else self.pace.settle
@@ -209,12 +234,15 @@ class Service:
         for hint in self._events.follow():
             if self._stopping.is_set():
                 return
-            if hint.relist:
-                self._log.info("event stream", reason=hint.reason)
-                self._list_nomad.set()
-            for key in hint.keys:
-                if self.view.concerns(key):
-                    self._notice(key, hint.indexes.get(key))
+            self._guarded("events", lambda hint=hint: self._heed(hint), otherwise=None)  # type: ignore[misc]
+
+    def _heed(self, hint: Hint) -> None:
+        if hint.relist:
+            self._log.info("event stream", reason=hint.reason)
+            self._list_nomad.set()
+        for key in hint.keys:
+            if self.view.concerns(key):
+                self._notice(key, hint.indexes.get(key))
 
     def _notice(self, key: Key, index: int | None) -> None:
         """An event about *key*. A job that changed is looked at now, unless it is our own write that comes back; what
@@ -234,42 +262,44 @@ class Service:
             if self._stopping.is_set():
                 return
             self._list_nomad.clear()
-            wait = self.pace.resync * (1 + chance.uniform(-0.05, 0.05)) if self._list() else 5.0
+            listed = self._guarded("nomad", self._list, otherwise=False)
+            wait = self.pace.resync * (1 + chance.uniform(-0.05, 0.05)) if listed else 5.0
 
     def _list(self) -> bool:
-        """One full look at Nomad."""
+        """One full look at Nomad. Raises `NomadError`."""
         began = self.clock.monotonic()
-        try:
-            self.view.relist()
-            if self.view.loaded:
-                self._claim()
-        except NomadError as error:
-            self._stumble("nomad", error)
-            return False
+        self.view.relist()
+        if self.view.loaded:
+            self._claim()
         self._recover("nomad")
         self._metrics.resynced(self.clock.now().timestamp())
-        if self._first is None:
-            self._begin_first_look()
+        if self._first is None and not self._may_begin():
             return True
         keys = self.view.all_keys()
-        self.resyncs.known(keys, began)
+        self.resyncs.known(keys, began)  # before anybody looks
+        self._begin_first_look()
         self._enqueue(keys, Priority.RESYNC)
         return True
 
     def _claim(self) -> None:
-        fleet = self.view.desired.fleet.name
-        before, source = self.view.claimed, self._source.describe()
-        found = claim(self.ports.nomad, fleet=fleet, source=source, take_over=self._take_over)
-        self.view.claimed = found
+        """Whose the fleet's name is. A name that nobody could read is not claimed."""
+        desired, before, source = self.view.desired, self.view.claimed, self._source.describe()
+        found = desired.blocked or claim(
+            self.ports.nomad, fleet=desired.fleet.name, source=source, take_over=self._take_over
+        )
+        self.view.claims(desired.fleet.name, found)
         if found and found != before:
             self.faces.announce("FleetConflict", found, severity=Severity.WARNING)
 
     def _begin_first_look(self) -> None:
         """Nothing is decided before both sides were seen once: an empty list is not an empty cluster."""
-        if self._first is None and self.view.loaded and self.view.listed and self.view.claimed is not None:
+        if self._first is None and self._may_begin():
             first = self.view.all_keys()
             self._first = set(first)
             self._enqueue(first, Priority.USER)
+
+    def _may_begin(self) -> bool:
+        return self.view.loaded and self.view.listed and self.view.claimed is not None
 
     def _enqueue(self, keys: Iterable[Key], priority: Priority) -> None:
         if self._first is not None:
@@ -290,10 +320,21 @@ class Service:
 
     # -- trouble, told once when it comes and once when it goes --
 
-    def _stumble(self, part: str, error: HerdsmanError) -> None:
+    def _guarded(self, part: str, step: Callable[[], T], *, otherwise: T) -> T:
+        """What *step* answers. No trouble ends a thread: it is told, and *otherwise* is the answer."""
+        try:
+            return step()
+        except HerdsmanError as error:
+            self._stumble(part, str(error))
+        except Exception as bug:  # noqa: BLE001
+            self._log.error("a bug in Herdsman; it goes on", trace=traceback.format_exc(limit=8))
+            self._stumble(part, f"internal error: {type(bug).__name__}; the log has the details")
+        return otherwise
+
+    def _stumble(self, part: str, words: str) -> None:
         if part not in self._trouble:
-            self.faces.announce(f"{part.capitalize()}Unavailable", str(error), severity=Severity.WARNING)
-        self._trouble[part] = str(error)
+            self.faces.announce(f"{part.capitalize()}Unavailable", words, severity=Severity.WARNING)
+        self._trouble[part] = words
 
     def _recover(self, part: str) -> None:
         if self._trouble.pop(part, None) is not None:

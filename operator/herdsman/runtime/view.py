@@ -9,13 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from herdsman.core import prune
+from herdsman.core.ownership import owner_of
 from herdsman.core.retry import circuit
-from herdsman.model.desired import Desired, Prune
+from herdsman.model.desired import Desired, Prune, Wanted
 from herdsman.model.keys import Key, Kind
 from herdsman.model.observed import JobStub, LiveNamespace
 from herdsman.model.scene import Scene
 from herdsman.ports import Clock, Nomad, StatusStore
-from herdsman.reconcile import ownership_of
 
 PRUNE_WINDOW = 60.0
 UNCLAIMED = "it is not known yet whose the fleet's name is"
@@ -32,6 +32,15 @@ class Listed:
     complete: bool = False  # whether a list call ever succeeded
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What Nomad refused, in its words, and until when (monotonic s) it is not asked again."""
+
+    digest: str
+    words: str
+    until: float
+
+
 class FleetView:
     """Wanted and listed, side by side. Safe from any thread."""
 
@@ -44,8 +53,10 @@ class FleetView:
         self._stale: dict[Key, float] = {}
         self._round = store.prune_round()
         self._owned = 0
+        self._users: dict[Key, list[Key]] = {}  # who needed a key, of those that no spec declares any more
         self._corrections: dict[Key, tuple[float, ...]] = {}
-        self.claimed: str | None = None  # why nothing may be written, "" where the fleet's name is ours
+        self._claim: tuple[str, str] | None = None
+        self._refusals: dict[Key, Refusal] = {}
         self.loaded = False  # whether a snapshot was ever understood
 
     # -- the wanted side --
@@ -130,10 +141,13 @@ class FleetView:
 
     def namespace(self, key: Key) -> LiveNamespace | None:
         """The namespace as listed, read anew where it is stale. Raises `NomadError`."""
-        with self._lock:
-            stale = self._stale.pop(key, None) is not None
-        if stale:
-            self._listed.namespaces = self._nomad.namespaces()
+        marked = self._stale.get(key)
+        if marked is not None:
+            fresh = self._nomad.namespaces()
+            with self._lock:
+                self._listed.namespaces = fresh
+                if self._stale.get(key) == marked:
+                    del self._stale[key]
         return self._listed.namespaces.get(key)
 
     def all_keys(self) -> set[Key]:
@@ -159,24 +173,56 @@ class FleetView:
 
     def _owned_jobs(self) -> set[Key]:
         fleet, memory = self._desired.fleet.name, self._store.memory
-        return {k for k, s in self._listed.stubs.items() if ownership_of(s, memory(k), fleet)}
+        return {
+            k
+            for k, s in self._listed.stubs.items()
+            if owner_of(
+                stamp=s.stamp, create_index=s.create_index, parent=s.parent_id, memory=memory(k), fleet=fleet
+            ).ours
+        }
 
     # -- what forbids a change --
 
+    @property
+    def claimed(self) -> str | None:
+        """Why nothing may be written, "" where the fleet's name is ours, None where nobody asked for this name yet."""
+        claim = self._claim
+        return claim[1] if claim is not None and claim[0] == self._desired.fleet.name else None
+
+    @claimed.setter
+    def claimed(self, words: str | None) -> None:
+        self._claim = None if words is None else (self._desired.fleet.name, words)
+
+    def claims(self, fleet: str, words: str) -> None:
+        """What was found about the name *fleet*: by the time of the answer the fleet may have another."""
+        self._claim = (fleet, words)
+
     def scene(self, key: Key) -> Scene:
-        """The surroundings of *key* now."""
-        desired = self._desired
-        claimed = desired.blocked or (UNCLAIMED if self.claimed is None else self.claimed)
+        """The surroundings of *key* now, all of one snapshot."""
+        desired, claim = self._desired, self._claim
+        found = claim[1] if claim is not None and claim[0] == desired.fleet.name else UNCLAIMED
+        claimed = desired.blocked or found
         wanted = desired.wanted.get(key)
         if wanted is not None:
-            return Scene(desired, claimed, dependency=self._dependency(key), circuit=self._circuit(key))
+            return Scene(
+                desired,
+                claimed,
+                dependency=self._dependency(wanted, desired),
+                circuit=self._circuit(key),
+                refused=self._refused(key, wanted.digest),
+            )
         return Scene(
-            desired, claimed, dependents=self._needed_by(key), unread=self._unread(key), limited=self._limited(key)
+            desired,
+            claimed,
+            dependents=self._needed_by(key),
+            unread=self._unread(key),
+            limited=self._limited(key),
+            refused=self._refused(key, ""),
         )
 
-    def _dependency(self, key: Key) -> str:
-        for need in self._desired.wanted[key].depends_on:
-            other, status = self._desired.wanted.get(need), self._store.status(need)
+    def _dependency(self, wanted: Wanted, desired: Desired) -> str:
+        for need in wanted.depends_on:
+            other, status = desired.wanted.get(need), self._store.status(need)
             if other is None:
                 return f"waits for {need}, which no valid spec declares"
             if status is None or not status.ready or status.digest != other.digest:
@@ -190,12 +236,12 @@ class FleetView:
             if key.kind is Kind.NAMESPACE:
                 inside = sorted(str(k) for k, s in stubs.items() if k.namespace == key.name and s.status != "dead")
                 return f"waits until nothing lives in it: {', '.join(inside[:3])}" if inside else ""
-            users = [
-                k
-                for k, m in self._store.memories().items()
-                if key in m.needs and k not in self._desired.wanted and k in stubs and not stubs[k].stop
-            ]
+            users = [k for k in self._users.get(key, ()) if k in stubs and not stubs[k].stop]
         return f"waits for the removal of {users[0]}" if users else ""
+
+    def needs(self, key: Key) -> tuple[Key, ...]:
+        """What a key that no spec declares any more needed while one did: its going may set them free."""
+        return tuple(need for need, users in self._users.items() if key in users)
 
     def _unread(self, key: Key) -> str:
         """Which file may still declare *key*: the one that last did, or any whose text holds its name (design §4)."""
@@ -212,7 +258,7 @@ class FleetView:
 
     def _limited(self, key: Key) -> str:
         with self._lock:
-            if key in self._round.allowed:
+            if key in self._round.allowed or not self._to_be_removed(key):
                 return ""
             held = self._round.held
             if key not in held and self._listed.complete:
@@ -230,6 +276,11 @@ class FleetView:
             k for k, n in self._listed.namespaces.items() if n.stamp == self._desired.fleet.name
         }
         self._owned = len(owned)
+        self._users = {}
+        for key, memory in self._store.memories().items():
+            if memory.needs and key not in self._desired.wanted:
+                for need in memory.needs:
+                    self._users.setdefault(need, []).append(key)
         unwanted = {k for k in owned if self._to_be_removed(k)}
         decided = prune.next_round(
             self._round,
@@ -249,12 +300,29 @@ class FleetView:
             return False
         return (memory.prune or desired.fleet.policy.prune) is not Prune.KEEP and not self._unread(key)
 
-    def held_removals(self) -> frozenset[Key]:
-        """Removals that wait for a person."""
-        return self._round.held
-
     def _circuit(self, key: Key) -> str:
         return circuit(self._corrections.get(key, ()), now=self._clock.monotonic())
+
+    def _refused(self, key: Key, digest: str) -> str:
+        refusal = self._refusals.get(key)
+        if refusal is None or refusal.digest != digest or self._clock.monotonic() >= refusal.until:
+            return ""
+        return refusal.words
+
+    def refused(self, key: Key, digest: str, words: str, wait: float) -> None:
+        """Nomad refused *digest*: for *wait* seconds nobody asks again, unless a person or the spec says so."""
+        with self._lock:
+            self._refusals[key] = Refusal(digest, words, self._clock.monotonic() + wait)
+
+    def permit(self, key: Key) -> None:
+        """Ask again, whatever was refused."""
+        with self._lock:
+            self._refusals.pop(key, None)
+
+    def permit_all(self) -> None:
+        """Ask again for everything."""
+        with self._lock:
+            self._refusals.clear()
 
     def corrected(self, key: Key) -> None:
         """Count one correction of what somebody else did to *key*."""

@@ -8,8 +8,8 @@ import structlog
 
 from herdsman.core import retry
 from herdsman.core.report import report
-from herdsman.errors import HerdsmanError, NomadError
-from herdsman.model.keys import Key, Kind
+from herdsman.errors import HerdsmanError, NomadError, StoreError
+from herdsman.model.keys import Key, Kind, namespace_key
 from herdsman.model.plans import Action, Reason
 from herdsman.model.statuses import ErrorClass, Outcome, Status
 from herdsman.reconcile import Ports, failed, reconcile_job, reconcile_namespace
@@ -60,18 +60,24 @@ class Worker:
             except HerdsmanError as error:  # the state file: the look itself is done, and will be done again
                 self._log.error(str(error))
                 self._queue.add_after(key, 5.0, Priority.RESYNC)
+            except Exception:  # noqa: BLE001
+                self._log.error("a bug in Herdsman; the worker goes on", trace=traceback.format_exc(limit=8))
+                self._queue.add_after(key, retry.backoff(self._queue.fail(key), self._chance.random()))
         return outcome
 
     def _look(self, key: Key) -> Outcome:
         """What came of looking; a bug is caught here and nowhere else."""
-        scene = self._view.scene(key)
+        wanted = self._view.desired.wanted.get(key)
         try:
+            scene = self._view.scene(key)
             if key.kind is Kind.NAMESPACE:
                 live = self._view.namespace(key)
                 return reconcile_namespace(key, scene=scene, live=live, ports=self._ports)
             return reconcile_job(key, scene=scene, stub=self._view.stub(key), ports=self._ports)
         except NomadError as error:
-            return failed(key, error, wanted=scene.desired.wanted.get(key))
+            return failed(key, error, wanted=wanted)
+        except StoreError as error:  # Nomad may have been written to; the next look will see that
+            return Outcome(key, Action.NOTHING, Reason.UNAVAILABLE, str(error), error=ErrorClass.TRANSIENT)
         except Exception as bug:  # noqa: BLE001
             self._log.error("a bug in Herdsman; the key backs off, others go on", trace=traceback.format_exc(limit=8))
             words = f"internal error: {type(bug).__name__}; the log has the details"
@@ -96,13 +102,13 @@ class Worker:
         """The key is gone, or was never there: nothing of it is kept but its history."""
         key, store = outcome.key, self._ports.store
         store.forget(key)
-        if outcome.wrote:
+        if outcome.wrote or before is not None:  # gone now, by our hand or by somebody's
             self._view.gone(key)
+            home = namespace_key(key.namespace)
+            self._wake([*self._view.needs(key), *([home] if store.status(home) is not None else [])])
         if outcome.wrote:
             revision = self._view.desired.revision
             self._faces.tell(before, before or Status(key), outcome, seconds=seconds, revision=revision)
-        held = Reason.DEPENDENCY_NOT_READY
-        self._wake([k for k, s in store.statuses().items() if not s.wanted and s.reason is held])
 
     def _wake(self, keys: Iterable[Key]) -> None:
         for key in keys:
@@ -127,6 +133,8 @@ class Worker:
             chance=self._chance.random(),
             retry_interval=wanted.policy.retry_interval if wanted is not None else None,
         )
+        if outcome.error is ErrorClass.REFUSED and delay is not None:
+            self._view.refused(key, outcome.digest, outcome.message, delay)
         if delay is not None:
             self._queue.add_after(key, delay, Priority.DRIFT)
 

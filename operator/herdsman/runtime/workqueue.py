@@ -41,6 +41,15 @@ class Depth:
 
 
 @dataclass(frozen=True, slots=True)
+class _Delay:
+    """When a key is due (monotonic s), and its number in the order in which things were said."""
+
+    due: float
+    priority: Priority
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class Item(Generic[K]):
     """A key in somebody's hand. *waited* is how long it was dirty, in s."""
 
@@ -58,8 +67,8 @@ class WorkQueue(Generic[K]):
         self._number = itertools.count()
         self._dirty: dict[K, tuple[Priority, float]] = {}  # priority, since when
         self._order: list[tuple[float, int, K]] = []  # a heap with stale entries, which are skipped
-        self._processing: dict[K, float] = {}  # since when
-        self._delayed: dict[K, tuple[float, Priority]] = {}
+        self._processing: dict[K, tuple[float, int]] = {}  # since when, and the number that was next
+        self._delayed: dict[K, _Delay] = {}
         self._due: list[tuple[float, int, K]] = []  # a heap with stale entries, too
         self._failures: dict[K, int] = {}
         self._closed = False
@@ -81,12 +90,12 @@ class WorkQueue(Generic[K]):
             return
         with self._changed:
             self.retries += 1
-            due = self._clock.monotonic() + seconds
-            known = self._delayed.get(key)
+            due, known = self._clock.monotonic() + seconds, self._delayed.get(key)
             if known is not None:
-                due, priority = min(due, known[0]), min(priority, known[1])
-            self._delayed[key] = (due, priority)
-            heapq.heappush(self._due, (due, next(self._number), key))
+                due, priority = min(due, known.due), min(priority, known.priority)
+            number = next(self._number)
+            self._delayed[key] = _Delay(due, priority, number)
+            heapq.heappush(self._due, (due, number, key))
             self._changed.notify()
 
     def _add(self, key: K, priority: Priority) -> None:
@@ -125,9 +134,9 @@ class WorkQueue(Generic[K]):
         while self._due and self._due[0][0] <= now:
             due, _, key = heapq.heappop(self._due)
             waiting = self._delayed.get(key)
-            if waiting is not None and waiting[0] == due:
+            if waiting is not None and waiting.due == due:
                 del self._delayed[key]
-                self._add(key, waiting[1])
+                self._add(key, waiting.priority)
 
     def _take(self, now: float) -> Item[K] | None:
         while self._order:
@@ -136,7 +145,7 @@ class WorkQueue(Generic[K]):
             if wanted is None or key in self._processing or wanted[1] + AGEING * wanted[0] != rank:
                 continue
             del self._dirty[key]
-            self._processing[key] = now
+            self._processing[key] = (now, next(self._number))
             return Item(key, wanted[0], now - wanted[1])
         return None
 
@@ -146,7 +155,7 @@ class WorkQueue(Generic[K]):
             self._processing.pop(key, None)
             if key in self._dirty:
                 self._line_up(key)
-            self._changed.notify_all()
+            self._changed.notify()
 
     def fail(self, key: K) -> int:
         """Count a failure of *key*; the answer is how many in a row."""
@@ -155,10 +164,12 @@ class WorkQueue(Generic[K]):
             return self._failures[key]
 
     def forget(self, key: K) -> None:
-        """Forget the failures of *key*, and any delay that they brought."""
+        """Forget the failures of *key*, and any delay that they brought; one that came while it is in hand stays."""
         with self._changed:
             self._failures.pop(key, None)
-            self._delayed.pop(key, None)
+            waiting, hand = self._delayed.get(key), self._processing.get(key)
+            if waiting is not None and (hand is None or waiting.number < hand[1]):
+                del self._delayed[key]
 
     # -- the whole --
 
@@ -170,11 +181,6 @@ class WorkQueue(Generic[K]):
             self._order.clear()
             self._changed.notify_all()
 
-    def idle(self, timeout: float) -> bool:
-        """Wait until nothing is dirty or in hand (what is delayed does not count); False after *timeout* s."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._dirty and not self._processing, timeout)
-
     def depth(self) -> Depth:
         """How full it is."""
         with self._changed:
@@ -183,11 +189,11 @@ class WorkQueue(Generic[K]):
     def next_due(self) -> float | None:
         """In how many seconds the next delayed key is due; None where none is."""
         with self._changed:
-            due = [t for t, _ in self._delayed.values()]
+            due = [d.due for d in self._delayed.values()]
             return min(due) - self._clock.monotonic() if due else None
 
     def busy(self) -> list[float]:
         """How long each key in hand has been there, in s."""
         with self._changed:
             now = self._clock.monotonic()
-            return [now - since for since in self._processing.values()]
+            return [now - since for since, _ in self._processing.values()]
