@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from herdsman.devnomad.acl.access import Access
+from herdsman.devnomad.client.alloc_runner import AllocRunner
 from herdsman.devnomad.client.client import Client
 from herdsman.devnomad.client.fingerprint import fingerprint, node_name
 from herdsman.devnomad.client.reaper import Reaper
 from herdsman.devnomad.clock import now_ns, rfc3339
-from herdsman.devnomad.errors import BadRequest, NotFound, Refused
+from herdsman.devnomad.errors import NotFound
 from herdsman.devnomad.ids import new_id
 from herdsman.devnomad.leader.broker import Broker
 from herdsman.devnomad.leader.deployments import DeploymentWatcher
@@ -26,13 +27,17 @@ from herdsman.devnomad.rpc.jobs import Jobs
 from herdsman.devnomad.rpc.launches import Launches
 from herdsman.devnomad.rpc.namespaces import Namespaces, Pools
 from herdsman.devnomad.rpc.nodes import Nodes
+from herdsman.devnomad.rpc.scaling import Scaling
 from herdsman.devnomad.rpc.search import Search
 from herdsman.devnomad.rpc.variables import Variables
+from herdsman.devnomad.rpc.versions import Versions
+from herdsman.devnomad.state.events import Change
 from herdsman.devnomad.state.journal import Journal
 from herdsman.devnomad.state.store import Store
 from herdsman.devnomad.types import Row
 
 NAME = "devnomad"
+_BACK_AFTER = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +62,19 @@ class Agent:
         self.acl_enabled = options.acl
         self.host, self.port = options.host, options.port
         self._temporary = options.state_dir is None
-        self.data_dir = options.state_dir or Path(tempfile.mkdtemp(prefix="herdsman-devnomad-"))
+        self._journal = None if options.state_dir is None else Journal(options.state_dir)
+        self.data_dir = _data_dir(options.state_dir)
         self.store = Store()
         self.reaper = Reaper(self.data_dir, temporary=self._temporary)
         self.server_id = new_id()
         self.started_text = rfc3339(now_ns())
-        self._journal = None if options.state_dir is None else Journal(options.state_dir)
         self.broker = Broker(self.store)
         self._collector = Collector(self.store)
         self._worker = Worker(self.store, self.broker)
         self._watcher = DeploymentWatcher(self.store)
         self.jobs = Jobs(self.store)
+        self.versions = Versions(self.store, self.jobs)
+        self.scaling = Scaling(self.store)
         self.launches = Launches(self.store, self.jobs)
         self._drainer = Drainer(self.store)
         self._periodic = Periodic(self.store, self.launches)
@@ -94,31 +101,54 @@ class Agent:
         self.reaper.sweep()
         if self._journal is not None:
             self._journal.load(self.store)
+            self._remove_old_directories()
         self.namespaces.ensure_default()
         self.pools.ensure_built_in()
         leaders = (self.broker, self._watcher, self._periodic, self._drainer)
         self.store.listeners += [leader.changed for leader in leaders]
         self.broker.resume()
         for number in range(self.options.nodes):
-            self._join(number)
+            self._add_client(number)
         self._forget_other_nodes()
+        self.store.listeners.append(self._changed)
         self._watcher.resume()
         self._drainer.resume()
         self._periodic.resume()
         self.variables.resume()
         self._tasks += [asyncio.create_task(self._worker.run()), asyncio.create_task(self._collector.repeat())]
 
-    def _join(self, number: int) -> None:
-        """A node joins: the one of that name that a former server knew, or a new one."""
+    def _remove_old_directories(self) -> None:
+        """What is left of allocations that were forgotten while nobody looked."""
+        for path in (self.data_dir / "alloc").glob("*"):
+            if path.name not in self.store.allocs:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _add_client(self, number: int) -> None:
+        """A client: on the node of that name that a former server knew, or on a new one."""
         known = next((node for node in self.store.nodes if node["Name"] == node_name(number)), None)
         node_id = known["ID"] if known else new_id()
-        node = fingerprint(node_id, number=number, http_address=self.address, gpus=self.options.gpus)
-        self.nodes.register(node, known)
         client = Client(self.store, node_id, data_dir=self.data_dir, reaper=self.reaper)
         self.clients[node_id] = client
         self.node_ids.append(node_id)
+        self._join(node_id)
         self.store.listeners.append(client.changed)
         client.resume()
+
+    def _join(self, node_id: str) -> None:
+        """A node joins, or joins again."""
+        number = self.node_ids.index(node_id)
+        node = fingerprint(node_id, number=number, http_address=self.address, gpus=self.options.gpus)
+        self.nodes.register(node, self.store.nodes.get(node_id))
+
+    def _changed(self, _index: int, changes: list[Change]) -> None:
+        """A write: a node that was purged comes back, as its client goes on."""
+        for change in changes:
+            if change.table == "nodes" and change.new is None and change.row["ID"] in self.clients:
+                asyncio.get_running_loop().call_later(_BACK_AFTER, self._come_back, change.row["ID"])
+
+    def _come_back(self, node_id: str) -> None:
+        if node_id not in self.store.nodes and not self.store.watches.closed:
+            self._join(node_id)
 
     def _forget_other_nodes(self) -> None:
         """Nodes that a former server had and this one has not are down."""
@@ -165,51 +195,20 @@ class Agent:
             raise NotFound(f'Unknown node "{alloc["NodeID"]}"')
         return client
 
+    def runner_of(self, alloc: Row) -> AllocRunner:
+        """What runs an allocation."""
+        runner = self.client_of(alloc).runners.get(alloc["ID"])
+        if runner is None:
+            raise NotFound(f'Unknown allocation "{alloc["ID"]}"')
+        return runner
+
     def checks_of(self, alloc: Row) -> Row:
         """What the checks of an allocation's services say."""
         runner = self.client_of(alloc).runners.get(alloc["ID"])
-        return runner.checker.shown() if runner is not None and runner.checker is not None else {}
+        checker = runner.health.checker if runner is not None else None
+        return checker.shown() if checker is not None else {}
 
-    async def restart(self, alloc: Row, task: str, *, all_tasks: bool) -> None:
-        """Start an allocation's tasks anew."""
-        runner = self.client_of(alloc).runners.get(alloc["ID"])
-        if runner is None:
-            raise NotFound(f'Unknown allocation "{alloc["ID"]}"')
-        if task and all_tasks:
-            raise BadRequest("task name and all tasks can't be both set")
-        if task and task not in runner.tasks:
-            raise Refused(f'Task not found "{task}"')
-        chosen = [runner.tasks[task]] if task else [each for each in runner.tasks.values() if each.running]
-        if not chosen:
-            raise Refused("Task not running")
-        try:
-            await asyncio.gather(*(each.restart("User requested task to restart") for each in chosen))
-        except ValueError as error:
-            raise Refused(str(error)) from error
 
-    def signal(self, alloc: Row, task: str, name: str) -> None:
-        """Send an allocation's tasks a signal."""
-        runner = self.client_of(alloc).runners.get(alloc["ID"])
-        if runner is None:
-            raise NotFound(f'Unknown allocation "{alloc["ID"]}"')
-        if task and task not in runner.tasks:
-            raise Refused(f'Task not found "{task}"')
-        chosen = [runner.tasks[task]] if task else [each for each in runner.tasks.values() if each.running]
-        try:
-            for each in chosen:
-                each.signal(name, "User requested task to be signaled")
-        except ValueError as error:
-            raise Refused(f"1 error occurred:\n\t* {error}\n\n") from error
-
-    def metadata(self, node_id: str, change: Row | None) -> Row:
-        """A node's metadata, after a change where there is one."""
-        node = self.store.nodes.get(node_id or self.node_ids[0])
-        if node is None:
-            raise NotFound(f'Unknown node "{node_id}"')
-        if change is not None:
-            meta = {**node["Meta"], **change}
-            meta = {key: value for key, value in meta.items() if value is not None}
-            with self.store.write("NodeRegistration") as txn:
-                txn.put(self.store.nodes, node["ID"], {**node, "Meta": meta, "ModifyIndex": txn.index})
-            node = self.store.nodes.get(node["ID"]) or node
-        return {"Meta": node["Meta"], "Dynamic": change or {}, "Static": {}}
+def _data_dir(state_dir: Path | None) -> Path:
+    """Where allocations have their directories. Tasks are told of it, so it is a full path."""
+    return Path(tempfile.mkdtemp(prefix="herdsman-devnomad-")) if state_dir is None else state_dir.resolve()

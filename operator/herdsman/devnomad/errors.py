@@ -5,8 +5,15 @@ Refused            any refusal
   BadRequest       400
   Denied           403, "Permission denied"
   Conflict         409, with the state that is in the way as its body
+  NoPath           500, for what is meant for another region
   NotSimulated     501, for what this simulation leaves out
 """
+
+from typing import Final
+
+from herdsman.devnomad.types import Row
+
+REGION: Final = "global"
 
 
 class Refused(Exception):
@@ -47,9 +54,16 @@ class Conflict(Refused):
 
     status = 409
 
-    def __init__(self, body: object) -> None:
+    def __init__(self, body: Row) -> None:
         super().__init__("conflict")
         self.body = body
+
+
+class NoPath(Refused):
+    """Another region is meant; there is but one."""
+
+    def __init__(self) -> None:
+        super().__init__("No path to region")
 
 
 class NotSimulated(Refused):

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import gc
 import ipaddress
 import os
+import resource
 import signal
 import socket
 import sys
@@ -102,7 +104,7 @@ class Server:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._loop.add_signal_handler(number, self._stopping.set)
         if self.config.exit_with_parent:
-            self._loop.add_reader(sys.stdin.fileno(), self._parent_spoke)
+            self._watch_parent(self._loop)
         config = self.config
         options = Options(
             host=config.bind,
@@ -149,6 +151,12 @@ class Server:
         agent.close_streams()
         server.should_exit = True
         await serving
+
+    def _watch_parent(self, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            loop.add_reader(sys.stdin.fileno(), self._parent_spoke)
+        except (OSError, ValueError) as error:
+            raise ConfigError("--exit-with-parent needs a pipe as standard input, held open by the parent") from error
 
     def _parent_spoke(self) -> None:
         """Standard input can be read: at its end the parent is gone."""
@@ -202,4 +210,15 @@ def serve(config: Config) -> None:
             flush=True,
         )
 
+    _take_the_machine_for_granted()
     server.run(ready=ready, signals=True)
+
+
+def _take_the_machine_for_granted() -> None:
+    """A process of our own may hold many connections, and need not look for garbage every few hundred objects."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

@@ -7,12 +7,13 @@ A task that fails takes its siblings with it; a leader's end ends the group.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
 
-from herdsman.devnomad.client import health, task_events
-from herdsman.devnomad.client.checks import Check, Checker, checks_of
+from herdsman.devnomad.client import task_events
+from herdsman.devnomad.client.health_watch import HealthWatch
 from herdsman.devnomad.client.task_runner import TaskContext, TaskRunner
-from herdsman.devnomad.clock import SECOND, now_ns
+from herdsman.devnomad.clock import SECOND
 from herdsman.devnomad.types import Row
 
 _CLIENT_DESCRIPTIONS = {
@@ -27,62 +28,24 @@ class AllocRunner:
     """Runs one allocation."""
 
     def __init__(self, context: TaskContext, *, changed: Callable[[str], None]) -> None:
-        self.alloc = context.alloc
-        self.group = context.group
+        self.alloc, self.group = context.alloc, context.group
         self.id: str = self.alloc["ID"]
-        self._changed = changed
         self.dirs = context.dirs
-        self._context = context
-        self.tasks = {task["Name"]: TaskRunner(self._task_context(), task) for task in self.group["Tasks"]}
+        self._changed = changed
+        inner = replace(context, changed=self._task_changed)
+        self.tasks = {task["Name"]: TaskRunner(inner, task) for task in self.group["Tasks"]}
+        self.health = HealthWatch(self)
         self._stopping = False
         self._main: asyncio.Task[None] | None = None
         self._runs: set[asyncio.Task[None]] = set()
-        self._health_wake = asyncio.Event()
-        self._watcher: asyncio.Task[None] | None = None
-        self.checker: Checker | None = None
-        self.deployment_status: Row | None = None
-        self.placed_at = now_ns()
 
-    def _task_context(self) -> TaskContext:
-        outer = self._context
-        return TaskContext(
-            alloc=outer.alloc,
-            group=outer.group,
-            node=outer.node,
-            dirs=outer.dirs,
-            reaper=outer.reaper,
-            variables=outer.variables,
-            changed=self._task_changed,
-        )
+    def changed(self) -> None:
+        """There is news of the allocation."""
+        self._changed(self.id)
 
     def _task_changed(self) -> None:
-        self._health_wake.set()
-        self._changed(self.id)
-        self._start_checks()
-
-    def _start_checks(self) -> None:
-        """Real tasks that run are checked; nobody listens behind simulated ones."""
-        if (
-            self.checker is None
-            and not self._stopping
-            and any(task.real and task.running for task in self.tasks.values())
-        ):
-            checks = list(checks_of(self.alloc, self.group))
-            self.checker = Checker(checks, changed=self._health_wake.set, restart=self._restart_for)
-
-    def _restart_for(self, check: Check) -> None:
-        """A check failed too often."""
-        runner = self.tasks.get(check.task) or next(each for each in self.tasks.values() if each.main)
-        if runner.running:
-            text = f'healthcheck: check "{check.spec["Name"]}" unhealthy'
-            restarting = asyncio.create_task(runner.restart(text))
-            self._runs.add(restarting)
-            restarting.add_done_callback(self._runs.discard)
-
-    def _checks_pass_since(self) -> int | None:
-        if self.checker is not None:
-            return self.checker.passing_since()
-        return None if any(task.real for task in self.tasks.values()) else 0
+        self.health.task_changed()
+        self.changed()
 
     # -- what is told ----------------------------------------------------------------------------------------------
     @property
@@ -99,29 +62,33 @@ class AllocRunner:
             "ClientDescription": _CLIENT_DESCRIPTIONS[status],
             "TaskStates": states,
         }
-        if self.deployment_status is not None:
-            told["DeploymentStatus"] = self.deployment_status
+        if self.health.verdict is not None:
+            told["DeploymentStatus"] = self.health.verdict
         return told
 
     # -- running ---------------------------------------------------------------------------------------------------
-    def start(self) -> None:
-        """Begin."""
+    def start(self, *, first: Coroutine[None, None, None] | None = None) -> None:
+        """Begin; `first` comes before anything else."""
         for runner in self.tasks.values():
             runner.tell(task_events.received())
-        self._main = asyncio.create_task(self._run())
-        self.watch_health()
+        self._main = asyncio.create_task(self._run(first))
+        self.health.start()
 
-    async def _run(self) -> None:
-        await self._run_phases()
+    async def finished(self) -> None:
+        """Wait until nothing of the allocation runs."""
+        if self._main is not None:
+            await asyncio.wait([self._main])
+
+    async def _run(self, first: Coroutine[None, None, None] | None) -> None:
+        if first is not None:
+            await first
+        if not self._stopping:
+            await self._run_phases()
         for runner in self.tasks.values():
             if runner.state["State"] != "dead":
                 runner.state = {**runner.state, "State": "dead"}
-        self._stop_checks()
-        self._changed(self.id)
-
-    def _stop_checks(self) -> None:
-        if self.checker is not None:
-            self.checker.stop()
+        self.health.stop_checks()
+        self.changed()
 
     async def _run_phases(self) -> None:
         ephemeral = self._with("prestart", sidecar=False)
@@ -213,8 +180,7 @@ class AllocRunner:
         if self._main is None or self._stopping:
             return
         self._stopping = True
-        self._stop_watching()
-        self._stop_checks()
+        self.health.stop()
         delay = self.group.get("ShutdownDelay") or 0
         if delay and not self.over:
             await asyncio.sleep(delay / SECOND)
@@ -226,64 +192,45 @@ class AllocRunner:
     async def abandon(self) -> None:
         """Let go of everything, at once: the server stops."""
         self._stopping = True
-        self._stop_watching()
-        self._stop_checks()
+        self.health.stop()
         tasks = [task for task in (self._main, *self._runs) if task is not None and not task.done()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(runner.close() for runner in self.tasks.values()))
 
     def update(self, alloc: Row) -> None:
         """The allocation stays, under a new version of its job."""
         redeployed = alloc["DeploymentID"] != self.alloc["DeploymentID"]
-        self.alloc = alloc
+        self.alloc, self.group = alloc, group_of(alloc)
+        for task in self.group["Tasks"]:
+            self.tasks[task["Name"]].update(task)
+        self.health.renew_checks()
         if redeployed:
-            self.deployment_status = None
-            self.placed_at = now_ns()
-            self._stop_watching()
-            self.watch_health()
+            self.health.start_anew()
 
-    # -- health ----------------------------------------------------------------------------------------------------
-    def watch_health(self) -> None:
-        """Watch the allocation's health, where it is part of a deployment that still wants to know."""
-        status = self.alloc["DeploymentStatus"] or {}
-        group = next(g for g in self.alloc["Job"]["TaskGroups"] if g["Name"] == self.group["Name"])
-        strategy = group["Update"]
-        if not self.alloc["DeploymentID"] or status.get("Healthy") is not None or not strategy:
-            return
-        if strategy["HealthCheck"] != "manual":
-            self._watcher = asyncio.create_task(self._watch_health(group, strategy))
+    def _chosen(self, name: str) -> list[TaskRunner]:
+        if name and name not in self.tasks:
+            raise ValueError(f'Task not found "{name}"')
+        return [self.tasks[name]] if name else [each for each in self.tasks.values() if each.running]
 
-    def _stop_watching(self) -> None:
-        if self._watcher is not None:
-            self._watcher.cancel()
-            self._watcher = None
+    async def restart_tasks(self, name: str) -> None:
+        """Start one task anew, or all that run; ValueError where it does not run."""
+        chosen = self._chosen(name)
+        if not chosen:
+            raise ValueError("Task not running")
+        await asyncio.gather(*(each.restart("User requested task to restart") for each in chosen))
 
-    async def _watch_health(self, group: Row, strategy: Row) -> None:
-        while True:
-            self._health_wake.clear()
-            now = now_ns()
-            states = {name: runner.state for name, runner in self.tasks.items()}
-            passing = self._checks_pass_since() if strategy["HealthCheck"] == "checks" else 0
-            reading = health.read(
-                group, states, strategy=strategy, since=self.placed_at, now=now, checks_pass_since=passing
-            )
-            if reading.healthy is not None:
-                self._judge(reading, now)
-                return
-            try:
-                async with asyncio.timeout(max(reading.again - now, 0) / SECOND + 0.001):
-                    await self._health_wake.wait()
-            except TimeoutError:
-                continue
+    def signal_tasks(self, name: str, signal: str) -> None:
+        """Send one task a signal, or all that run; ValueError where it does not run or does not take it."""
+        for each in self._chosen(name):
+            each.signal(signal, "User requested task to be signaled")
 
-    def _judge(self, reading: health.Reading, now: int) -> None:
-        self.deployment_status = {"Healthy": reading.healthy, "Timestamp": now}
-        if not reading.healthy:
-            for runner in self.tasks.values():
-                if not runner.dead.is_set():
-                    runner.tell(task_events.alloc_unhealthy(reading.reason))
-        self._changed(self.id)
+
+def group_of(alloc: Row) -> Row:
+    """The group that an allocation is one of."""
+    group: Row = next(each for each in alloc["Job"]["TaskGroups"] if each["Name"] == alloc["TaskGroup"])
+    return group
 
 
 def _client_status(states: Iterable[Row], *, over: bool) -> str:

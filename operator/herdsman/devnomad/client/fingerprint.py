@@ -25,6 +25,8 @@ DRIVERS: Final = (
     "raw_exec",
     "virt",
 )
+_CNI_PLUGINS: Final = ("bridge", "firewall", "host-local", "loopback", "portmap")
+"""Simulated as the containers are that want them."""
 _CORES: Final = 100
 _MHZ: Final = 2_600
 _MEMORY_MB: Final = 524_288
@@ -37,6 +39,7 @@ _GPU_ATTRIBUTES: Final[Row] = {
 _SIGNALS: Final = (
     "SIGABRT,SIGALRM,SIGCONT,SIGHUP,SIGINT,SIGKILL,SIGPIPE,SIGQUIT,SIGSTOP,SIGTERM,SIGTSTP,SIGUSR1,SIGUSR2"
 )
+_STATIC_META: Final = {"connect.log_level": "info", "connect.proxy_concurrency": "1"}
 _ARCH: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -69,21 +72,10 @@ def fingerprint(node_id: str, *, number: int, http_address: str, gpus: int = 0) 
             "Disk": {"DiskMB": 0},
             "Networks": {"ReservedHostPorts": ""},
         },
-        "Resources": {
-            "CPU": _CORES * _MHZ,
-            "Cores": 0,
-            "MemoryMB": _MEMORY_MB,
-            "MemoryMaxMB": 0,
-            "DiskMB": _DISK_MB,
-            "IOPS": 0,
-            "Networks": networks,
-            "Devices": None,
-            "NUMA": None,
-            "SecretsMB": 0,
-        },
+        "Resources": _old_resources(networks),
         "Reserved": None,
         "Links": {},
-        "Meta": {"connect.log_level": "info", "connect.proxy_concurrency": "1"},
+        "Meta": dict(_STATIC_META),
         "NodeClass": "",
         "ComputedClass": "v1:1",
         "NodePool": "default",
@@ -106,6 +98,14 @@ def fingerprint(node_id: str, *, number: int, http_address: str, gpus: int = 0) 
         "LastAllocUpdateIndex": 0,
         "NodeMaxAllocs": 0,
     }
+
+
+def metadata(node: Row) -> Row:
+    """A node's metadata: what it started with, and what was changed since."""
+    meta = node["Meta"]
+    dynamic = {key: value for key, value in meta.items() if _STATIC_META.get(key) != value}
+    removed = dict.fromkeys(_STATIC_META.keys() - meta.keys())
+    return {"Meta": meta, "Dynamic": dynamic | removed, "Static": dict(_STATIC_META)}
 
 
 def _attributes(name: str, http_address: str) -> dict[str, str]:
@@ -132,6 +132,7 @@ def _attributes(name: str, http_address: str) -> dict[str, str]:
         "numa.node.count": "1",
         "os.name": _os_release().get("ID", platform.system().lower()),
         "os.signals": _SIGNALS,
+        **{f"plugins.cni.version.{plugin}": "v1.6.1" for plugin in _CNI_PLUGINS},
         "os.version": _os_release().get("VERSION_ID", platform.release()),
         "unique.advertise.address": http_address,
         "unique.hostname": name,
@@ -214,6 +215,22 @@ def _resources(networks: list[Row], gpus: int) -> Row:
         "Devices": [_gpu(gpus)] if gpus else None,
         "MinDynamicPort": 20_000,
         "MaxDynamicPort": 32_000,
+    }
+
+
+def _old_resources(networks: list[Row]) -> Row:
+    """The same, as it was told in former times."""
+    return {
+        "CPU": _CORES * _MHZ,
+        "Cores": 0,
+        "MemoryMB": _MEMORY_MB,
+        "MemoryMaxMB": 0,
+        "DiskMB": _DISK_MB,
+        "IOPS": 0,
+        "Networks": networks,
+        "Devices": None,
+        "NUMA": None,
+        "SecretsMB": 0,
     }
 
 

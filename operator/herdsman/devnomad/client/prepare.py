@@ -4,7 +4,8 @@ import asyncio
 import base64
 from typing import TYPE_CHECKING
 
-from herdsman.devnomad.client import artifacts, task_events, taskenv, templates
+from herdsman.devnomad.client import artifacts, task_events, taskenv
+from herdsman.devnomad.client.templates import MissingVariable, TemplateError
 from herdsman.devnomad.types import Row
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ async def prepare(runner: "TaskRunner", env: dict[str, str]) -> dict[str, str]:
     _write_payload(runner)
     if runner.real:
         await _fetch(runner, env)
-    return template_environment(runner, env)
+    return await _first_rendering(runner, env)
 
 
 def _write_payload(runner: "TaskRunner") -> None:
@@ -55,22 +56,28 @@ async def _fetch(runner: "TaskRunner", env: dict[str, str]) -> None:
             raise PrepareError(task_events.artifact_failure(str(error)), recoverable=True) from error
 
 
+# -- templates -----------------------------------------------------------------------------------------------------
+async def _first_rendering(runner: "TaskRunner", env: dict[str, str]) -> dict[str, str]:
+    """Render the templates; where a variable is not there yet, wait for it as long as the task is wanted."""
+    missing = ""
+    while True:
+        runner.variable_changed.clear()
+        try:
+            return template_environment(runner, env)
+        except MissingVariable as error:
+            if str(error) != missing:
+                missing = str(error)
+                runner.tell(task_events.template(missing))
+        await runner.until_variable_changes()
+
+
 def template_environment(runner: "TaskRunner", env: dict[str, str]) -> dict[str, str]:
     """Write a task's templates; answers what those with `env = true` add to its environment."""
-    added: dict[str, str] = {}
-    context = runner.context
-    root = context.dirs.task(runner.name)
-    namespace = context.alloc["Namespace"]
-    for template in runner.task["Templates"] or ():
-        filled = {**template, "DestPath": taskenv.interpolate(template["DestPath"], env, context.node)}
-        try:
-            text = templates.write(
-                filled, root, env={**env, **added}, variable=lambda path: context.variables(namespace, path)
-            )
-        except templates.TemplateError as error:
-            if not runner.real:
-                continue  # nobody reads it
-            raise PrepareError(task_events.setup_failure(f"Template failed: {error}"), recoverable=True) from error
-        if template["Envvars"]:
-            added |= templates.environment(text)
-    return added
+    try:
+        return runner.templates.render(runner.task["Templates"] or [], env).env
+    except MissingVariable:
+        raise
+    except TemplateError as error:
+        if not runner.real:
+            return {}  # nobody reads it
+        raise PrepareError(task_events.setup_failure(f"Template failed: {error}"), recoverable=True) from error

@@ -2,33 +2,19 @@
 
 The server tells it every process group it starts and every one that ended. However the server goes (even by SIGKILL),
 the pipe closes, the helper kills the groups that are still there, removes the temporary directory and goes too. A file
-in the data directory names the groups as well, for the case that both were killed: the next start sweeps them.
+in a directory that is kept names the groups as well, for the case that both were killed: the next start sweeps them.
 """
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
-_HELPER: Final = """
-import os, shutil, signal, sys
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-groups = set()
-for line in sys.stdin:
-    (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
-for group in groups:
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except OSError:
-        pass
-for path in sys.argv[1:]:
-    shutil.rmtree(path, ignore_errors=True)
-"""
+from herdsman.devnomad.client import reaping
+
 _LIST: Final = "processes"
+_PATIENCE: Final = 1.0
 
 
 class Reaper:
@@ -37,73 +23,67 @@ class Reaper:
     def __init__(self, data_dir: Path, *, temporary: bool) -> None:
         self._data_dir, self._temporary = data_dir, temporary
         self._helper: subprocess.Popen[str] | None = None
-        self._groups: dict[int, str] = {}
+        self._list: TextIO | None = None
+        self._groups: set[int] = set()
 
     def sweep(self) -> None:
         """Kill what a former server left behind."""
+        if self._temporary:
+            return
         path = self._data_dir / _LIST
-        with contextlib.suppress(OSError, ValueError):
-            for line in path.read_text().splitlines():
-                group, _, started = line.partition(" ")
-                if _start_time(int(group)) == started:
-                    _kill_group(int(group))
-            path.unlink()
+        with reaping.alone(str(self._data_dir), patience=_PATIENCE):
+            lines = path.read_text().splitlines() if path.exists() else []
+            for group, started in reaping.watched(lines).items():
+                if started and reaping.start_time(group) == started:
+                    reaping.kill_group(group)
+            reaping.kill_marked(str(self._data_dir))
+            path.unlink(missing_ok=True)
 
     def watch(self, group: int) -> None:
         """A process group was started."""
-        self._groups[group] = _start_time(group)
-        self._tell(f"+{group}\n")
-        self._write_list()
+        self._groups.add(group)
+        self._tell(f"+{group} {reaping.start_time(group)}\n")
 
     def forget(self, group: int) -> None:
         """A process group ended."""
-        if self._groups.pop(group, None) is not None:
+        if group in self._groups:
+            self._groups.remove(group)
             self._tell(f"-{group}\n")
-            self._write_list()
 
     def close(self) -> None:
         """Kill all that is left, and let the helper go."""
         for group in self._groups:
-            _kill_group(group)
+            reaping.kill_group(group)
         self._groups.clear()
         if self._helper is not None and self._helper.stdin is not None:
-            self._helper.stdin.close()
-            self._helper.wait()
+            with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+                self._helper.stdin.close()
+                self._helper.wait(_PATIENCE)
             self._helper = None
-        with contextlib.suppress(OSError):
-            (self._data_dir / _LIST).unlink()
+        if self._list is not None:
+            self._list.close()
+            (self._data_dir / _LIST).unlink(missing_ok=True)
 
     def _tell(self, line: str) -> None:
-        if self._helper is None:
-            remove = [str(self._data_dir)] if self._temporary else []
-            self._helper = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _HELPER, *remove],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                text=True,
-                start_new_session=True,
-            )
-        assert self._helper.stdin is not None
-        with contextlib.suppress(OSError):
-            self._helper.stdin.write(line)
-            self._helper.stdin.flush()
+        helper = self._helper or self._start_helper()
+        assert helper.stdin is not None
+        for file in (helper.stdin, self._list):
+            if file is not None:
+                with contextlib.suppress(OSError):
+                    file.write(line)
+                    file.flush()
 
-    def _write_list(self) -> None:
+    def _start_helper(self) -> "subprocess.Popen[str]":
+        """Only those who run real tasks need it."""
         if not self._temporary:
-            text = "".join(f"{group} {started}\n" for group, started in self._groups.items())
-            (self._data_dir / _LIST).write_text(text)
-
-
-def _kill_group(group: int) -> None:
-    with contextlib.suppress(OSError):
-        os.killpg(group, signal.SIGKILL)
-
-
-def _start_time(pid: int) -> str:
-    """When a process started, in the kernel's own count: a number used again is told from the old one by it."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return ""
-    return stat.rpartition(")")[2].split()[19]
+            self._list = (self._data_dir / _LIST).open("a")
+        remove = ["remove"] if self._temporary else []
+        self._helper = subprocess.Popen(
+            [sys.executable, "-I", "-S", reaping.__file__, str(self._data_dir), *remove],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+        return self._helper

@@ -27,7 +27,7 @@ class RestartTracker:
     """The restart policy of one task."""
 
     def __init__(self, policy: Row, *, runs_once: bool) -> None:
-        self._policy, self._runs_once = policy, runs_once
+        self.policy, self._runs_once = policy, runs_once
         self._count = 0
         self._since = 0
 
@@ -44,7 +44,7 @@ class RestartTracker:
         return self._attempt(now)
 
     def _attempt(self, now: int) -> Verdict:
-        policy = self._policy
+        policy = self.policy
         attempts, interval, mode = policy["Attempts"], policy["Interval"], policy["Mode"]
         if attempts == 0 and mode == "fail":
             return Verdict(restart=False, reason=NO_RESTARTS, failed=True)

@@ -2,7 +2,7 @@
 
 from herdsman.devnomad.errors import BadRequest, NotFound, NotSimulated
 from herdsman.devnomad.http.call import Call
-from herdsman.devnomad.http.lists import blocking, page
+from herdsman.devnomad.http.lists import blocking, by_id, by_name, by_token, page
 from herdsman.devnomad.http.reply import Reply, Value, nothing
 from herdsman.devnomad.http.routing import exact, under
 from herdsman.devnomad.rpc.acl import policy_stub, token_stub
@@ -37,7 +37,8 @@ async def list_tokens(call: Call) -> Reply:
             call,
             rows,
             index=max(store.tokens.index, 1),
-            token=lambda row: f"{row['CreateIndex']}.{row['AccessorID']}",
+            order=by_token,
+            descending=call.flag("reverse"),
             show=token_stub,
         )
 
@@ -103,9 +104,7 @@ async def list_policies(call: Call) -> Reply:
             for row in store.policies.ordered()
             if row["Name"].startswith(prefix) and (access.everything or row["Name"] in access.policies)
         )
-        return page(
-            call, rows, index=max(store.policies.index, 1), token=lambda row: str(row["Name"]), show=policy_stub
-        )
+        return page(call, rows, index=max(store.policies.index, 1), order=by_name, show=policy_stub)
 
     return await blocking(call, read, ("policies",))
 
@@ -149,7 +148,7 @@ async def list_roles(call: Call) -> Reply:
         rows = (
             row for row in store.roles.ordered() if row["ID"].startswith(prefix) and (own is None or row["ID"] in own)
         )
-        return page(call, rows, index=max(store.roles.index, 1), token=lambda row: str(row["ID"]), show=lambda row: row)
+        return page(call, rows, index=max(store.roles.index, 1), order=by_id, show=lambda row: row)
 
     return await blocking(call, read, ("roles",))
 

@@ -11,6 +11,7 @@ from typing import Final
 from herdsman.devnomad.client.fingerprint import NOMAD_VERSION
 from herdsman.devnomad.clock import now_ns
 from herdsman.devnomad.errors import BadRequest, NotSimulated
+from herdsman.devnomad.http import stats
 from herdsman.devnomad.http.call import Call
 from herdsman.devnomad.http.reply import Raw, Reply, Stream, Value, nothing
 from herdsman.devnomad.http.routing import exact, under
@@ -229,7 +230,7 @@ def _gauges(call: Call) -> dict[str, int]:
     for job in store.jobs:
         jobs[job["Status"]] += 1
     return {
-        "nomad.runtime.alloc_bytes": _resident(),
+        "nomad.runtime.alloc_bytes": stats.resident(os.getpid()),
         "nomad.raft.appliedIndex": store.index,
         "nomad.broker.total_ready": broker["ready"],
         "nomad.broker.total_pending": broker["pending"],
@@ -238,14 +239,6 @@ def _gauges(call: Call) -> dict[str, int]:
         **{f"nomad.client.allocations.{status}": found[status] for status in statuses},
         **{f"nomad.job_status.{status}": count for status, count in jobs.items()},
     }
-
-
-def _resident() -> int:
-    try:
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - the kernel's file, read once a scrape
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
 
 
 # -- system --------------------------------------------------------------------------------------------------------
@@ -262,7 +255,15 @@ def reconcile_summaries(call: Call) -> Reply:
     return nothing()
 
 
+def welcome(_call: Call) -> Reply:
+    """For people with a browser."""
+    return Raw(
+        b"This is the embedded Nomad, a simulation: it has an API, below /v1, and no web interface.\n", status=404
+    )
+
+
 ROUTES = (
+    *(exact(path, get=welcome) for path in ("/", "/ui", "/ui/")),
     exact("/v1/agent/self", get=agent_self),
     exact("/v1/agent/members", get=members),
     exact("/v1/agent/servers", get=servers, put=set_servers),

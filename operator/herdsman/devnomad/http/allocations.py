@@ -2,7 +2,7 @@
 
 from herdsman.devnomad.errors import NotFound
 from herdsman.devnomad.http.call import Call
-from herdsman.devnomad.http.lists import blocking, in_order, page, token_of
+from herdsman.devnomad.http.lists import blocking, in_order, order_of, page
 from herdsman.devnomad.http.reply import Reply, Value
 from herdsman.devnomad.http.routing import exact, under
 from herdsman.devnomad.rpc import allocs
@@ -21,7 +21,8 @@ async def list_allocations(call: Call) -> Reply:
             call,
             rows,
             index=max(store.allocs.index, 1),
-            token=token_of(call),
+            order=order_of(call),
+            descending=call.flag("reverse"),
             show=lambda row: allocs.stub(row, resources=resources, task_states=states),
         )
 

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from herdsman.devnomad.errors import Conflict, Refused
+from herdsman.devnomad.errors import Conflict, NoPath, Refused
 from herdsman.devnomad.http import (
     acl,
     agent,
@@ -20,6 +20,8 @@ from herdsman.devnomad.http import (
     evaluations,
     events,
     exec_socket,
+    job_history,
+    job_parts,
     jobs,
     namespaces,
     nodes,
@@ -32,7 +34,7 @@ from herdsman.devnomad.http import (
 )
 from herdsman.devnomad.http.call import Call
 from herdsman.devnomad.http.reply import JSON, Raw, Reply, Stream, Value, encode, headers_of, pack
-from herdsman.devnomad.http.routing import Route, Router
+from herdsman.devnomad.http.routing import Handler, Route, Router
 
 if TYPE_CHECKING:
     from herdsman.devnomad.agent import Agent
@@ -40,6 +42,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("devnomad.http")
 _FAMILIES = (
     jobs,
+    job_parts,
+    job_history,
     statuses,
     allocations,
     evaluations,
@@ -54,9 +58,9 @@ _FAMILIES = (
     acl,
     agent,
     client,
+    exec_socket,
     operator,
 )
-_MAX_BODY = 64 * 1024 * 1024
 
 
 def routes() -> Iterator[Route]:
@@ -109,10 +113,12 @@ class _Dispatcher:
             await _send(send, reply, gzip=gzip, pretty=call.pretty)
 
     @staticmethod
-    async def _answer(call: Call, handler: object) -> Reply:
+    async def _answer(call: Call, handler: Handler) -> Reply:
         try:
-            reply = handler(call)  # type: ignore[operator]
-            return await reply if inspect.isawaitable(reply) else reply  # type: ignore[no-any-return]
+            if not call.of_this_region:
+                raise NoPath
+            reply = handler(call)
+            return await reply if inspect.isawaitable(reply) else reply
         except Conflict as conflict:
             return Value(conflict.body, call.agent.store.index, status=409)
         except Refused as refusal:

@@ -8,7 +8,7 @@ import orjson
 
 from herdsman.devnomad.clock import SECOND
 from herdsman.devnomad.durations import DurationError, parse_duration
-from herdsman.devnomad.errors import BadRequest, Denied
+from herdsman.devnomad.errors import REGION, BadRequest, Denied
 from herdsman.devnomad.http import gojson
 from herdsman.devnomad.types import JobKey, Row
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_WAIT: Final = 300.0
 LONGEST_WAIT: Final = 600.0
 ALL: Final = "*"
+_OF_THE_AGENT: Final = ("/v1/agent/", "/v1/regions", "/v1/metrics")
 _YES: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _NO: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 
@@ -71,6 +72,11 @@ class Call:
     def pretty(self) -> bool:
         """Whether the answer is for people's eyes."""
         return "pretty" in self.params
+
+    @property
+    def of_this_region(self) -> bool:
+        """Whether the request is for this region's server, or for the agent that it reached."""
+        return self.params.get("region") in {None, "", REGION} or self.path.startswith(_OF_THE_AGENT)
 
     @property
     def namespace(self) -> str:
@@ -154,6 +160,12 @@ class Call:
         """Go on only with one of these capabilities in the namespace."""
         wanted = self.namespace if namespace is None else namespace
         self.require(any(self.access.namespace(wanted, capability) for capability in capabilities))
+
+    def may_register(self, *capabilities: str, namespace: str | None = None) -> None:
+        """Go on only where jobs may be registered, dispatched, scaled: an operator may have closed that to others."""
+        self.may(*capabilities, namespace=namespace)
+        closed = (self.agent.store.setting("scheduler") or {}).get("RejectJobRegistration")
+        self.require(not closed or (self.agent.acl_enabled and self.access.everything))
 
     def may_list(self, capability: str) -> list[str] | None:
         """The namespaces to list: none means all. Denied where not even one may be seen."""

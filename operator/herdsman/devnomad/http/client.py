@@ -9,16 +9,18 @@ from typing import Final
 
 import orjson
 
+from herdsman.devnomad.client import fingerprint
 from herdsman.devnomad.client.allocdir import AllocDir
 from herdsman.devnomad.client.logs import FRAME, Chunk, read_log
 from herdsman.devnomad.clock import now_ns, rfc3339
-from herdsman.devnomad.errors import BadRequest, NotFound, Refused
+from herdsman.devnomad.errors import BadRequest, NotFound, NotSimulated, Refused
 from herdsman.devnomad.http import stats
 from herdsman.devnomad.http.call import Call
 from herdsman.devnomad.http.reply import TEXT, Raw, Reply, Stream, Value, nothing
 from herdsman.devnomad.http.routing import exact, under
 from herdsman.devnomad.ids import is_uuid
 from herdsman.devnomad.state.usage import client_terminal
+from herdsman.devnomad.structs.errors import error_text
 from herdsman.devnomad.types import Row
 
 _HEARTBEAT_EVERY: Final = 100
@@ -223,26 +225,32 @@ async def _file_frames(call: Call, alloc: Row, path: Path, offset: int, *, follo
 async def restart(call: Call) -> Reply:
     """Start tasks anew."""
     alloc = _alloc(call, "alloc-lifecycle")
-    body = call.fields(optional=True)
-    await call.agent.restart(alloc, body.get("TaskName") or "", all_tasks=bool(body.get("AllTasks")))
+    runner, body = call.agent.runner_of(alloc), call.fields(optional=True)
+    task = body.get("TaskName") or ""
+    if task and body.get("AllTasks"):
+        raise BadRequest("task name and all tasks can't be both set")
+    try:
+        await runner.restart_tasks(task)
+    except ValueError as error:
+        raise Refused(str(error)) from error
     return Value({"Index": 0})
 
 
 def signal(call: Call) -> Reply:
     """Send tasks a signal."""
     alloc = _alloc(call, "alloc-lifecycle")
-    body = call.fields()
-    call.agent.signal(alloc, body.get("Task") or "", body.get("Signal") or "")
+    runner, body = call.agent.runner_of(alloc), call.fields()
+    try:
+        runner.signal_tasks(body.get("Task") or "", body.get("Signal") or "")
+    except ValueError as error:
+        raise Refused(error_text([str(error)])) from error
     return Value({"Index": 0})
 
 
 def alloc_stats(call: Call) -> Reply:
     """What an allocation uses."""
     alloc = _alloc(call, "read-job")
-    runner = call.agent.client_of(alloc).runners.get(alloc["ID"])
-    if runner is None:
-        raise NotFound(f'Unknown allocation "{alloc["ID"]}"')
-    return Value(stats.of_alloc(runner, call.param("task"), now=now_ns()))
+    return Value(stats.of_alloc(call.agent.runner_of(alloc), call.param("task"), now=now_ns()))
 
 
 def alloc_checks(call: Call) -> Reply:
@@ -278,7 +286,14 @@ def client_stats(call: Call) -> Reply:
 def metadata(call: Call) -> Reply:
     """A node's metadata."""
     call.require(call.access.coarse("node", "read"))
-    return Value(call.agent.metadata(call.param("node_id"), None))
+    return Value(fingerprint.metadata(_node(call, call.param("node_id"))))
+
+
+def _node(call: Call, node_id: str) -> Row:
+    node = call.agent.store.nodes.get(node_id or call.agent.node_ids[0])
+    if node is None:
+        raise NotFound(f'Unknown node "{node_id}"')
+    return node
 
 
 def set_metadata(call: Call) -> Reply:
@@ -287,10 +302,17 @@ def set_metadata(call: Call) -> Reply:
     body = call.fields()
     if not body.get("Meta"):
         raise BadRequest("missing required Meta object")
-    return Value(call.agent.metadata(call.param("node_id") or body.get("NodeID") or "", body["Meta"]))
+    node = _node(call, call.param("node_id") or body.get("NodeID") or "")
+    return Value(fingerprint.metadata(call.agent.nodes.set_metadata(node, body["Meta"])))
+
+
+def pause(_call: Call) -> Reply:
+    """Tasks that run by a schedule."""
+    raise NotSimulated("Pausing tasks by a schedule (Nomad Enterprise)")
 
 
 ROUTES = (
+    under("/v1/client/allocation/", "/pause", get=pause, put=pause),
     under("/v1/client/fs/logs/", get=logs),
     under("/v1/client/fs/ls/", get=list_files),
     under("/v1/client/fs/stat/", get=stat),

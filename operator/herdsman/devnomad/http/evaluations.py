@@ -2,7 +2,7 @@
 
 from herdsman.devnomad.errors import BadRequest
 from herdsman.devnomad.http.call import Call
-from herdsman.devnomad.http.lists import blocking, in_order, page, token_of
+from herdsman.devnomad.http.lists import blocking, in_order, order_of, page
 from herdsman.devnomad.http.reply import Reply, Value
 from herdsman.devnomad.http.routing import exact, under
 from herdsman.devnomad.rpc import allocs, evals
@@ -21,7 +21,14 @@ async def list_evaluations(call: Call) -> Reply:
 
     def read() -> Value:
         rows = in_order(call, (row for row in store.evals if namespaces is None or row["Namespace"] in namespaces))
-        return page(call, _wanted(call, rows), index=max(store.evals.index, 1), token=token_of(call), show=evals.shown)
+        return page(
+            call,
+            _wanted(call, rows),
+            index=max(store.evals.index, 1),
+            order=order_of(call),
+            descending=call.flag("reverse"),
+            show=evals.shown,
+        )
 
     return await blocking(call, read, ("evals",))
 
@@ -33,7 +40,14 @@ async def count(call: Call) -> Reply:
 
     def read() -> Value:
         rows = in_order(call, (row for row in store.evals if namespaces is None or row["Namespace"] in namespaces))
-        shown = page(call, _wanted(call, rows), index=max(store.evals.index, 1), token=token_of(call), show=len)
+        shown = page(
+            call,
+            _wanted(call, rows),
+            index=max(store.evals.index, 1),
+            order=order_of(call),
+            descending=call.flag("reverse"),
+            show=len,
+        )
         return Value({"Count": len(shown.value), **_meta(shown)}, shown.index)
 
     return await blocking(call, read, ("evals",))

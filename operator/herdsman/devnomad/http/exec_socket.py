@@ -13,6 +13,8 @@ from herdsman.devnomad.client import execs
 from herdsman.devnomad.client.task_runner import TaskRunner
 from herdsman.devnomad.errors import BadRequest, Denied, NotFound, Refused
 from herdsman.devnomad.http.call import Call
+from herdsman.devnomad.http.reply import Reply
+from herdsman.devnomad.http.routing import under
 from herdsman.devnomad.types import Row
 
 if TYPE_CHECKING:
@@ -162,3 +164,14 @@ async def _take(frame: Row, running: execs.Exec) -> None:
     size: Any = frame.get("tty_size") or {}
     if size:
         running.resize(height=int(size.get("height") or 24), width=int(size.get("width") or 80))
+
+
+def _plain(_call: Call) -> Reply:
+    """A request that asks for no WebSocket."""
+    raise BadRequest("this path is served over a WebSocket only")
+
+
+ROUTES = (
+    under("/v1/client/allocation/", "/exec", get=_plain),
+    under("/v1/job/", "/action", get=_plain),
+)

@@ -7,6 +7,7 @@ from herdsman.devnomad.errors import BadRequest
 
 _SPACE: Final = " \t\r\n"
 _ESCAPES: Final = '"\\/bfnrt'
+_DIGITS: Final = "0123456789"
 _HEX: Final = "0123456789abcdefABCDEF"
 
 
@@ -19,12 +20,18 @@ def kind_of(value: object) -> str:
 
 def loads(body: bytes) -> Any:
     """Decode what the fast decoder refused; BadRequest with the place where it goes wrong."""
+    text = body.decode("utf-8", "replace")
     try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text = body.decode("utf-8", "replace")
-    _Scanner(text).scan()
-    return json.loads(text)
+        _Scanner(text).scan()
+        value, _ = json.JSONDecoder().raw_decode(text.lstrip(_SPACE))
+    except RecursionError:
+        raise BadRequest("exceeded max depth") from None
+    return json.loads(_without_lone_surrogates(json.dumps(value, ensure_ascii=False)))
+
+
+def _without_lone_surrogates(text: str) -> str:
+    """Halves of characters, which can be escaped but not encoded, become the replacement character."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class _Scanner:
@@ -44,8 +51,8 @@ class _Scanner:
             raise BadRequest("unexpected EOF")
         return self._text[self._at]
 
-    def _fail(self, where: str, char: str | None = None) -> BadRequest:
-        wrong = self._text[self._at] if char is None else char
+    def _fail(self, where: str) -> BadRequest:
+        wrong = self._text[self._at]
         shown = {"'": r"'\''", '"': "'\"'"}.get(wrong, f"'{json.dumps(wrong)[1:-1]}'")
         return BadRequest(f"invalid character {shown} {where}")
 
@@ -57,7 +64,7 @@ class _Scanner:
             self._array()
         elif char == '"':
             self._string()
-        elif char == "-" or char.isdigit():
+        elif char == "-" or char in _DIGITS:
             self._number()
         elif char in "tfn":
             self._word({"t": "true", "f": "false", "n": "null"}[char])
@@ -127,18 +134,36 @@ class _Scanner:
         return self._text[self._at - 1]
 
     def _number(self) -> None:
-        start = self._at
-        while self._at < len(self._text) and self._text[self._at] in "+-.eE0123456789":
+        if self._accept("-") and not self._digit():
+            raise self._lost("in numeric literal")
+        if not self._accept("0"):
+            self._digits("in numeric literal")
+        if self._accept("."):
+            self._digits("after decimal point in numeric literal")
+        if self._accept("eE"):
+            self._accept("+-")
+            self._digits("in exponent of numeric literal")
+
+    def _accept(self, chars: str) -> bool:
+        if self._at < len(self._text) and self._text[self._at] in chars:
             self._at += 1
-        try:
-            json.loads(self._text[start : self._at])
-        except ValueError:
-            if self._at >= len(self._text):
-                raise BadRequest("unexpected EOF") from None
-            raise self._fail("in numeric literal") from None
+            return True
+        return False
+
+    def _digit(self) -> bool:
+        return self._at < len(self._text) and self._text[self._at] in _DIGITS
+
+    def _digits(self, where: str) -> None:
+        if not self._digit():
+            raise self._lost(where)
+        while self._digit():
+            self._at += 1
+
+    def _lost(self, where: str) -> BadRequest:
+        return self._fail(where) if self._at < len(self._text) else BadRequest("unexpected EOF")
 
     def _word(self, word: str) -> None:
-        for _index, letter in enumerate(word):
+        for letter in word:
             if self._next() != letter:
                 self._at -= 1
                 raise self._fail(f"in literal {word} (expecting '{letter}')")

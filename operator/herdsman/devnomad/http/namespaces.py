@@ -2,15 +2,10 @@
 
 from herdsman.devnomad.errors import BadRequest, NotFound
 from herdsman.devnomad.http.call import Call
-from herdsman.devnomad.http.lists import blocking, page
+from herdsman.devnomad.http.lists import blocking, by_id, by_job, by_name, found, page
 from herdsman.devnomad.http.reply import Reply, Value, nothing
 from herdsman.devnomad.http.routing import exact, under
 from herdsman.devnomad.rpc import nodes
-from herdsman.devnomad.types import Row
-
-
-def _name(row: Row) -> str:
-    return str(row["Name"])
 
 
 async def list_namespaces(call: Call) -> Reply:
@@ -20,7 +15,7 @@ async def list_namespaces(call: Call) -> Reply:
     def read() -> Value:
         rows = (row for row in store.namespaces.ordered() if row["Name"].startswith(prefix))
         seen = (row for row in rows if access.sees_namespace(row["Name"]))
-        return page(call, seen, index=store.namespaces.index, token=_name, show=lambda row: row)
+        return page(call, seen, index=store.namespaces.index, order=by_name, show=lambda row: row)
 
     return await blocking(call, read, ("namespaces",))
 
@@ -34,10 +29,7 @@ async def read_namespace(call: Call) -> Reply:
         row = store.namespaces.get(name)
         return Value(row, row["ModifyIndex"] if row else max(store.namespaces.index, 1))
 
-    reply = await blocking(call, read, ("namespaces", name))
-    if isinstance(reply, Value) and reply.value is None:
-        raise NotFound("Namespace not found")
-    return reply
+    return found(await blocking(call, read, ("namespaces", name)), "Namespace not found")
 
 
 def put_namespace(call: Call) -> Reply:
@@ -63,7 +55,7 @@ async def list_pools(call: Call) -> Reply:
     def read() -> Value:
         rows = (row for row in store.pools.ordered() if row["Name"].startswith(prefix))
         seen = (row for row in rows if access.pool(row["Name"], "read"))
-        return page(call, seen, index=store.pools.index, token=_name, show=lambda row: row)
+        return page(call, seen, index=store.pools.index, order=by_name, show=lambda row: row)
 
     return await blocking(call, read, ("pools",))
 
@@ -77,10 +69,7 @@ async def read_pool(call: Call) -> Reply:
         row = store.pools.get(name)
         return Value(row, row["ModifyIndex"] if row else max(store.pools.index, 1))
 
-    reply = await blocking(call, read, ("pools", name))
-    if isinstance(reply, Value) and reply.value is None:
-        raise NotFound("node pool not found")
-    return reply
+    return found(await blocking(call, read, ("pools", name)), "node pool not found")
 
 
 def put_pool(call: Call) -> Reply:
@@ -112,7 +101,7 @@ async def pool_nodes(call: Call) -> Reply:
             call,
             rows,
             index=store.nodes.index,
-            token=lambda row: str(row["ID"]),
+            order=by_id,
             show=lambda row: nodes.stub(row, resources=call.flag("resources"), os=call.flag("os")),
         )
 
@@ -137,7 +126,7 @@ async def pool_jobs(call: Call) -> Reply:
             call,
             rows,
             index=store.jobs.index,
-            token=lambda row: f"{row['Namespace']}.{row['ID']}",
+            order=by_job,
             show=lambda row: row,
         )
 

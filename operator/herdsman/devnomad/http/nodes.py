@@ -2,7 +2,7 @@
 
 from herdsman.devnomad.errors import BadRequest
 from herdsman.devnomad.http.call import Call
-from herdsman.devnomad.http.lists import blocking, page
+from herdsman.devnomad.http.lists import blocking, by_id, page
 from herdsman.devnomad.http.reply import Reply, Value
 from herdsman.devnomad.http.routing import exact, under
 from herdsman.devnomad.rpc import allocs, nodes
@@ -20,7 +20,7 @@ async def list_nodes(call: Call) -> Reply:
             call,
             rows,
             index=store.nodes.index,
-            token=lambda row: str(row["ID"]),
+            order=by_id,
             show=lambda row: nodes.stub(row, resources=resources, os=os),
         )
 
@@ -69,7 +69,11 @@ def drain(call: Call) -> Reply:
         raise BadRequest("the old drain format is not supported; send a DrainSpec")
     node = nodes.lookup(call.agent.store, call.between)
     answer = call.agent.nodes.drain(
-        node, body.get("DrainSpec"), mark_eligible=bool(body.get("MarkEligible")), meta=body.get("Meta")
+        node,
+        body.get("DrainSpec"),
+        mark_eligible=bool(body.get("MarkEligible")),
+        meta=body.get("Meta"),
+        accessor=call.access.accessor,
     )
     return Value(answer, answer["Index"])
 

@@ -81,6 +81,8 @@ def _everywhere(prefix: str, what: str) -> tuple[Route, Route]:
 
 
 _LEFT_OUT: Final = {
+    "/v1/acl/identity": "Introducing clients by identity",
+    "/v1/client/identity": "The identity of a client",
     "/v1/operator": "This operator call",
     "/v1/volumes": "Storage (CSI and dynamic host volumes)",
     "/v1/volume": "Storage (CSI and dynamic host volumes)",

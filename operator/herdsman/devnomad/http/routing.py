@@ -62,7 +62,7 @@ class Match:
 
 
 class Router:
-    """All routes. Within a family the first that fits wins."""
+    """All routes. Of those that fit, the one that says most about the path wins."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._exact: dict[str, Route] = {}
@@ -72,6 +72,8 @@ class Router:
                 self._exact[route.prefix] = route
             else:
                 self._families.setdefault(_family(route.prefix), []).append(route)
+        for family in self._families.values():
+            family.sort(key=lambda route: -len(route.prefix) - len(route.suffix or ""))
 
     def find(self, path: str) -> Match | None:
         """The route of a path."""

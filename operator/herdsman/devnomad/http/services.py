@@ -4,7 +4,7 @@ import hashlib
 
 from herdsman.devnomad.errors import BadRequest, NotFound
 from herdsman.devnomad.http.call import Call
-from herdsman.devnomad.http.lists import blocking, page
+from herdsman.devnomad.http.lists import blocking, by_id, page
 from herdsman.devnomad.http.reply import Reply, Value, nothing
 from herdsman.devnomad.http.routing import exact, under
 from herdsman.devnomad.types import Row
@@ -41,7 +41,7 @@ async def read_service(call: Call) -> Reply:
     def read() -> Value:
         rows = sorted(store.services.find("name", key), key=lambda row: row["ID"])
         index = max(store.services.index, 1)
-        return page(call, _chosen(call, rows), index=index, token=lambda row: str(row["ID"]), show=lambda row: row)
+        return page(call, _chosen(call, rows), index=index, order=by_id, show=lambda row: row)
 
     return await blocking(call, read, ("services", *key))
 

@@ -27,7 +27,7 @@ def of_alloc(runner: AllocRunner, task: str, *, now: int) -> Row:
 
 
 def _usage(runner: TaskRunner) -> Row:
-    return _resources(_resident(runner.pid) if runner.pid else 0)
+    return _resources(resident(runner.pid) if runner.pid else 0)
 
 
 def _resources(memory: int) -> Row:
@@ -56,7 +56,8 @@ def _resources(memory: int) -> Row:
     }
 
 
-def _resident(pid: int) -> int:
+def resident(pid: int) -> int:
+    """How many bytes of memory a process holds."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
     except OSError:

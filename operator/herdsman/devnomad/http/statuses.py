@@ -1,7 +1,7 @@
 """`/v1/jobs/statuses`: jobs, the latest changed first, with their allocations and their latest deployment."""
 
 from herdsman.devnomad.http.call import Call
-from herdsman.devnomad.http.lists import blocking, page
+from herdsman.devnomad.http.lists import blocking, by_change, page
 from herdsman.devnomad.http.reply import Reply, Value
 from herdsman.devnomad.http.routing import exact
 from herdsman.devnomad.state import deployments
@@ -29,19 +29,16 @@ async def statuses(call: Call) -> Reply:
             and (not chosen or key_of(row) in chosen)
             and (children or chosen or not row["ParentID"])
         ]
-        rows.sort(key=lambda row: (-row["ModifyIndex"], row["ID"]))
-        if call.flag("reverse"):
-            rows.reverse()
-        start = call.param("next_token")
-        if start.isdigit():
-            later = call.flag("reverse")
-            rows = [
-                row for row in rows if (row["ModifyIndex"] >= int(start) if later else row["ModifyIndex"] <= int(start))
-            ]
-            call.params["next_token"] = ""
+        latest_first = not call.flag("reverse")
+        rows.sort(key=lambda row: by_change.place(by_change.token(row)), reverse=latest_first)
         index = store.table_index(store.jobs, store.allocs, store.deployments)
         return page(
-            call, rows, index=index, token=lambda row: str(row["ModifyIndex"]), show=lambda row: _status(store, row)
+            call,
+            rows,
+            index=index,
+            order=by_change,
+            show=lambda row: _status(store, row),
+            descending=latest_first,
         )
 
     return await blocking(call, read, ("jobs",), ("allocs",), ("deployments",))

@@ -4,15 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from herdsman.devnomad.errors import BadRequest
+from herdsman.devnomad.errors import REGION, BadRequest, NoPath
 from herdsman.devnomad.http.call import Call
 from herdsman.devnomad.rpc.jobs import RegisterOptions
 from herdsman.devnomad.structs.canonical import canonicalize, canonicalize_api
 from herdsman.devnomad.structs.decode import DecodeError, decode_job
 from herdsman.devnomad.structs.validate import error_text, warning_text
 from herdsman.devnomad.types import Row
-from herdsman.jobspec import JobspecError
-from herdsman.jobspec import parse as parse_jobspec
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,8 @@ def _job(call: Call, body: Row, *, request: str) -> Row:
     except DecodeError as error:
         raise BadRequest(str(error)) from error
     job["Namespace"] = call.params.get("namespace") or job.get("Namespace") or "default"
+    if (job.get("Region") or REGION) != REGION:
+        raise NoPath
     return job
 
 
@@ -95,6 +95,8 @@ def _typed(body: Row, name: str, kind: type[bool] | type[int]) -> Any:
 
 def parse(call: Call) -> Row:
     """The job that a jobspec describes."""
+    from herdsman import jobspec  # noqa: PLC0415 - as large as all the rest, and not everybody's
+
     body = call.fields()
     source = body.get("JobHCL") or ""
     if not source:
@@ -103,8 +105,8 @@ def parse(call: Call) -> Row:
         raise BadRequest("HCL1 jobspecs are no longer supported by Nomad; write HCL2")
     variables: str | Mapping[str, object] | None = body.get("Variables") or None
     try:
-        job = parse_jobspec(source, variables=variables)
-    except JobspecError as error:
+        job = jobspec.parse(source, variables=variables)
+    except jobspec.JobspecError as error:
         raise BadRequest(str(error)) from error
     return canonicalize_api(job) if body.get("Canonicalize") else job
 

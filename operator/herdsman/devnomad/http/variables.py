@@ -1,8 +1,11 @@
 """`/v1/vars` and `/v1/var/:path`."""
 
-from herdsman.devnomad.errors import BadRequest, Conflict, NotFound
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from herdsman.devnomad.errors import BadRequest, Conflict
 from herdsman.devnomad.http.call import ALL, Call
-from herdsman.devnomad.http.lists import blocking, page
+from herdsman.devnomad.http.lists import blocking, by_path, found, page
 from herdsman.devnomad.http.reply import Raw, Reply, Value
 from herdsman.devnomad.http.routing import exact, under
 from herdsman.devnomad.rpc import variables
@@ -28,7 +31,7 @@ async def list_variables(call: Call) -> Reply:
             call,
             (row for row in store.variables.ordered() if visible(row)),
             index=max(store.variables.index, 1),
-            token=lambda row: f"{row['Namespace']}.{row['Path']}",
+            order=by_path,
             show=variables.stub,
         )
 
@@ -46,10 +49,7 @@ async def read_variable(call: Call) -> Reply:
             variables.shown(row) if row else None, row["ModifyIndex"] if row else max(store.variables.index, 1)
         )
 
-    reply = await blocking(call, read, ("variables", *key))
-    if isinstance(reply, Value) and reply.value is None:
-        raise NotFound("variable not found")
-    return reply
+    return found(await blocking(call, read, ("variables", *key)), "variable not found")
 
 
 def put_variable(call: Call) -> Reply:
@@ -65,7 +65,7 @@ def put_variable(call: Call) -> Reply:
         operation = {"lock-acquire": service.acquire, "lock-renew": service.renew, "lock-release": service.release}
         answer = operation[asked[0]](namespace, path, body)
     else:
-        with _hidden(call, namespace, path):
+        with _discreetly(call, namespace, path):
             answer = service.put(namespace, path, body, cas=_cas(call))
     return Value(answer, answer["ModifyIndex"])
 
@@ -73,23 +73,20 @@ def put_variable(call: Call) -> Reply:
 def delete_variable(call: Call) -> Reply:
     """Remove a variable."""
     call.require(call.access.variable(call.namespace, call.between, "destroy"))
-    with _hidden(call, call.namespace, call.between):
+    with _discreetly(call, call.namespace, call.between):
         index = call.agent.variables.delete(call.namespace, call.between, cas=_cas(call))
     return Raw(status=204, headers={"X-Nomad-Index": str(index)})
 
 
-class _hidden:  # noqa: N801 - reads as the statement it is
+@contextmanager
+def _discreetly(call: Call, namespace: str, path: str) -> Iterator[None]:
     """A conflict shows what is there only to those who may read it."""
-
-    def __init__(self, call: Call, namespace: str, path: str) -> None:
-        self._readable = call.access.variable(namespace, path, "read")
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, Conflict) and not self._readable and isinstance(error.body, dict):
-            error.body = {key: value for key, value in error.body.items() if key != "Items"}
+    try:
+        yield
+    except Conflict as conflict:
+        if call.access.variable(namespace, path, "read"):
+            raise
+        raise Conflict({key: value for key, value in conflict.body.items() if key != "Items"}) from None
 
 
 def _cas(call: Call) -> int | None:

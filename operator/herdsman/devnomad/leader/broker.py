@@ -13,6 +13,8 @@ from herdsman.devnomad.state.store import Store
 from herdsman.devnomad.state.usage import terminal
 from herdsman.devnomad.types import JobKey, Row
 
+_REST: Final = 0.25
+"""Seconds between two looks at all that wait for room: where much comes and goes, each look is work for all of them."""
 _SUPERSEDED: Final = "canceled after more recent eval was processed"
 
 
@@ -21,10 +23,12 @@ class Broker:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._ready: list[tuple[int, int, str]] = []
+        self._ready: list[tuple[int, int, str, JobKey]] = []
         self._busy: dict[JobKey, list[Row]] = {}
         """Jobs with an evaluation that is ready or under way, and those that wait behind it."""
         self._blocked: dict[JobKey, str] = {}
+        self._unblocking: asyncio.TimerHandle | None = None
+        self._unblock_from = 0.0
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._wake = asyncio.Event()
 
@@ -40,8 +44,9 @@ class Broker:
             elif change.table in {"nodes", "settings"}:
                 freed = True
                 self._wake.set()
-        if freed:
-            self._unblock()
+        if freed and self._blocked and self._unblocking is None:
+            loop = asyncio.get_running_loop()
+            self._unblocking = loop.call_at(max(self._unblock_from, loop.time()), self._unblock)
 
     def _eval_changed(self, change: Change) -> None:
         row, old = change.new, change.old
@@ -62,6 +67,8 @@ class Broker:
             timer.cancel()
 
     def _unblock(self) -> None:
+        self._unblocking = None
+        self._unblock_from = asyncio.get_running_loop().time() + _REST
         waiting, self._blocked = self._blocked, {}
         for eval_id in waiting.values():
             row = self._store.evals.get(eval_id)
@@ -94,29 +101,35 @@ class Broker:
             self.enqueue({**current, "WaitUntil": None})
 
     def _push(self, row: Row) -> None:
-        heapq.heappush(self._ready, (-row["Priority"], row["CreateIndex"], row["ID"]))
+        heapq.heappush(self._ready, (-row["Priority"], row["CreateIndex"], row["ID"], _key(row)))
         self._wake.set()
 
     async def next(self) -> Row:
         """The evaluation to work on now; `done` must follow."""
         while True:
             while self._ready and not (self._store.setting("scheduler") or {}).get("PauseEvalBroker"):
-                row = self._store.evals.get(heapq.heappop(self._ready)[2])
+                _, _, eval_id, key = heapq.heappop(self._ready)
+                row = self._store.evals.get(eval_id)
                 if row is not None:
                     return row
+                self._release(key)  # somebody deleted it
             self._wake.clear()
             await self._wake.wait()
 
     def done(self, row: Row) -> None:
-        """An evaluation was worked on: the newest that waited behind it is next, older ones are superseded."""
-        waiting = self._busy.pop(_key(row), [])
+        """An evaluation was worked on."""
+        self._release(_key(row))
+
+    def _release(self, key: JobKey) -> None:
+        """The newest evaluation of a job that waited is next; older ones are superseded."""
+        waiting = self._busy.pop(key, [])
         if not waiting:
             return
         waiting.sort(key=lambda each: each["ModifyIndex"])
         *older, newest = waiting
         superseded = [current for each in older if (current := self._store.evals.get(each["ID"])) is not None]
         superseded = [each for each in superseded if each["Status"] == "pending" and each["ID"] != newest["ID"]]
-        self._busy[_key(row)] = []
+        self._busy[key] = []
         self._push(newest)
         if superseded:
             self._cancel(superseded)
@@ -140,6 +153,8 @@ class Broker:
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+        if self._unblocking is not None:
+            self._unblocking.cancel()
 
     def figures(self) -> dict[str, int]:
         """How much waits where."""

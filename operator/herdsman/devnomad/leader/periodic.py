@@ -33,10 +33,21 @@ class Periodic:
                 self._pending.add("\0".join(jobs.key_of(change.row)))
 
     def resume(self) -> None:
-        """Set the timers of all jobs there are."""
-        for job in self._store.jobs:
-            if job["Periodic"]:
-                self._schedule(jobs.key_of(job))
+        """Set the timers of all jobs there are; a launch that nobody was there for is made up for, once."""
+        for job in [job for job in self._store.jobs if _launches(job)]:
+            key = jobs.key_of(job)
+            missed = self._missed(job)
+            if missed is None:
+                self._schedule(key)
+            else:
+                self._launch(key, missed)
+
+    def _missed(self, job: Row) -> int | None:
+        last = self._store.launches.get(jobs.key_of(job))
+        if last is None:
+            return None
+        moment = next_launch(job["Periodic"], datetime.fromtimestamp(last["Launch"] / SECOND, UTC))
+        return _ns(moment) if moment is not None and moment <= datetime.now(UTC) else None
 
     def stop(self) -> None:
         """Launch nothing more."""
@@ -53,7 +64,7 @@ class Periodic:
         if timer is not None:
             timer.cancel()
         job = self._store.jobs.get(key)
-        if job is None or job["Stop"] or not job["Periodic"] or not job["Periodic"]["Enabled"]:
+        if job is None or not _launches(job):
             return
         now = datetime.now(UTC)
         moment = next_launch(job["Periodic"], now)
@@ -64,13 +75,21 @@ class Periodic:
         if wait > _LONGEST:
             self._timers[key] = loop.call_later(_LONGEST, self._schedule, key)
         else:
-            self._timers[key] = loop.call_later(wait, self._launch, key, int(moment.timestamp()) * SECOND)
+            self._timers[key] = loop.call_later(wait, self._launch, key, _ns(moment))
 
     def _launch(self, key: JobKey, at: int) -> None:
-        job: Row | None = self._store.jobs.get(key)
-        if job is not None and job["Periodic"] and not job["Stop"]:
+        job = self._store.jobs.get(key)
+        if job is not None and _launches(job):
             if self._launches.may_launch(job):
                 self._launches.launch_periodic(job, at=at)
             else:
                 _log.info("%s is not launched: its last launch still runs", key[1])
         self._schedule(key)
+
+
+def _launches(job: Row) -> bool:
+    return bool(job["Periodic"] and job["Periodic"]["Enabled"] and not job["Stop"])
+
+
+def _ns(moment: datetime) -> int:
+    return int(moment.timestamp()) * SECOND

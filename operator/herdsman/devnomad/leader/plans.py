@@ -34,8 +34,6 @@ def _stopped(current: Row, stop: Stop) -> Row:
     row = {**current, "DesiredStatus": "stop", "DesiredDescription": stop.why}
     if stop.client_status:
         row["ClientStatus"] = stop.client_status
-    if stop.followup:
-        row["FollowupEvalID"] = stop.followup
     return row
 
 

@@ -16,6 +16,7 @@ from herdsman.devnomad.durations import DurationError, as_ns
 from herdsman.devnomad.errors import BadRequest, Denied, NotFound
 from herdsman.devnomad.ids import is_uuid, new_id
 from herdsman.devnomad.state.store import Store
+from herdsman.devnomad.structs.errors import error_text
 from herdsman.devnomad.types import Row
 
 ANONYMOUS: Final = "anonymous"
@@ -142,8 +143,7 @@ class Acl:
         else:
             errors.append("token type must be client or management")
         if errors:
-            head = "1 error occurred:" if len(errors) == 1 else f"{len(errors)} errors occurred:"
-            raise BadRequest("token 0 invalid: " + "\n\t* ".join([head, *errors]) + "\n\n")
+            raise BadRequest(f"token 0 invalid: {error_text(errors)}")
 
     def _role_links(self, links: Iterable[Row]) -> list[Row]:
         found = []
@@ -233,8 +233,7 @@ class Acl:
             raise BadRequest("ACL policy name does not match request path")
         errors = _policy_errors(body)
         if errors:
-            head = "1 error occurred:" if len(errors) == 1 else f"{len(errors)} errors occurred:"
-            raise BadRequest("policy 0 invalid: " + "\n\t* ".join([head, *errors]) + "\n\n")
+            raise BadRequest(f"policy 0 invalid: {error_text(errors)}")
         old = self._store.policies.get(name)
         with self._store.write("ACLPolicyUpserted") as txn:
             row = {
@@ -273,8 +272,7 @@ class Acl:
         if not links:
             errors.append("at least one policy should be specified")
         if errors:
-            head = "1 error occurred:" if len(errors) == 1 else f"{len(errors)} errors occurred:"
-            raise BadRequest("role 0 invalid: " + "\n\t* ".join([head, *errors]) + "\n\n")
+            raise BadRequest(f"role 0 invalid: {error_text(errors)}")
         if any(role["ID"] != role_id for role in self._store.roles.find("name", name)):
             raise BadRequest(f"role with name {name} already exists")
         for link in links:

@@ -2,7 +2,6 @@
 
 from herdsman.devnomad.errors import NotFound, Refused
 from herdsman.devnomad.ids import is_uuid
-from herdsman.devnomad.rpc.meta import write_meta
 from herdsman.devnomad.state import allocs, evals
 from herdsman.devnomad.state.store import Store
 from herdsman.devnomad.state.usage import client_terminal
@@ -98,11 +97,11 @@ class Allocs:
     def stop(self, alloc: Row) -> Row:
         """Stop an allocation; another takes its place."""
         if client_terminal(alloc):
-            return {"EvalID": "", **write_meta(self._store.index)}
+            return {"EvalID": "", "Index": self._store.index}
         job = self._store.jobs.get((alloc["Namespace"], alloc["JobID"])) or alloc["Job"]
         with self._store.write("AllocationUpdateDesiredStatus") as txn:
             transition = {**(alloc["DesiredTransition"] or allocs.NO_TRANSITION), "Migrate": True}
             allocs.upsert(txn, {**alloc, "DesiredTransition": transition})
             row = evals.new_eval(job, "alloc-stop", JobModifyIndex=job["ModifyIndex"])
             evaluation = evals.upsert(txn, row)
-        return {"EvalID": evaluation["ID"], **write_meta(txn.index)}
+        return {"EvalID": evaluation["ID"], "Index": txn.index}

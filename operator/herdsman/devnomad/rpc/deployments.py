@@ -3,9 +3,9 @@
 from herdsman.devnomad.errors import NotFound, Refused
 from herdsman.devnomad.ids import is_uuid
 from herdsman.devnomad.leader.deployments import DeploymentWatcher
-from herdsman.devnomad.rpc.meta import write_meta
 from herdsman.devnomad.state import allocs, deployments, evals
 from herdsman.devnomad.state.store import Store, Txn
+from herdsman.devnomad.structs.errors import error_text
 from herdsman.devnomad.types import Row
 
 
@@ -29,7 +29,7 @@ class Deployments:
         """Fail a deployment."""
         if not deployments.active(deployment):
             raise Refused("can't fail terminal deployment")
-        return {**self._watcher.fail(deployment, deployments.FAILED_BY_USER), **_tail(self._store.index)}
+        return self._watcher.fail(deployment, deployments.FAILED_BY_USER)
 
     def pause(self, deployment: Row, *, pause: bool) -> Row:
         """Pause a deployment, or let it go on."""
@@ -46,7 +46,7 @@ class Deployments:
         if not deployments.active(deployment):
             raise Refused("can't promote terminal deployment")
         self._check_promotion(deployment, groups)
-        return {**self._watcher.promote(deployment, groups), **_tail(self._store.index)}
+        return self._watcher.promote(deployment, groups)
 
     def _check_promotion(self, deployment: Row, groups: list[str] | None) -> None:
         states = deployment["TaskGroups"]
@@ -66,8 +66,7 @@ class Deployments:
                     f'Task group "{name}" has {healthy}/{states[name]["DesiredCanaries"]} healthy allocations'
                 )
         if errors:
-            head = "1 error occurred:" if len(errors) == 1 else f"{len(errors)} errors occurred:"
-            raise Refused("\n\t* ".join([head, *errors]) + "\n\n")
+            raise Refused(error_text(errors))
 
     def set_health(self, deployment: Row, healthy: list[str], unhealthy: list[str]) -> Row:
         """Say of allocations whether they are healthy."""
@@ -105,10 +104,5 @@ def _updated(evaluation: Row | None, index: int) -> Row:
         "EvalCreateIndex": index if evaluation else 0,
         "DeploymentModifyIndex": index,
         "RevertedJobVersion": None,
-        **_tail(index),
+        "Index": index,
     }
-
-
-def _tail(index: int) -> Row:
-    tail = write_meta(index)
-    return {"Index": tail["Index"]}

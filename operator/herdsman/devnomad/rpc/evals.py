@@ -3,7 +3,6 @@
 from herdsman.devnomad.clock import rfc3339
 from herdsman.devnomad.errors import NotFound, Refused
 from herdsman.devnomad.ids import is_uuid
-from herdsman.devnomad.rpc.meta import write_meta
 from herdsman.devnomad.state.store import Store
 from herdsman.devnomad.types import Row
 
@@ -58,4 +57,4 @@ def delete(store: Store, ids: list[str]) -> Row:
     with store.write("") as txn:
         for eval_id in ids:
             txn.delete(store.evals, lookup(store, eval_id)["ID"])
-    return {"Count": len(ids), **write_meta(txn.index)}
+    return {"Count": len(ids), "Index": txn.index}

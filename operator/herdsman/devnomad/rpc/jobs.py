@@ -1,15 +1,15 @@
-"""Jobs: registered, planned, stopped, reverted, scaled."""
+"""Jobs: registered, planned, stopped, evaluated."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from herdsman.devnomad.clock import SECOND, now_ns, rfc3339
-from herdsman.devnomad.errors import BadRequest, NotFound, Refused
+from herdsman.devnomad.errors import Refused
 from herdsman.devnomad.leader.worker import world_of
 from herdsman.devnomad.rpc.meta import write_meta
 from herdsman.devnomad.scheduler.process import blocked_eval, process
-from herdsman.devnomad.state import allocs, deployments, evals, jobs
+from herdsman.devnomad.state import allocs, evals, jobs
 from herdsman.devnomad.state.store import Store, Txn
 from herdsman.devnomad.structs.canonical import canonicalize
 from herdsman.devnomad.structs.changed import spec_changed
@@ -52,10 +52,13 @@ class Jobs:
         settings = self._store.setting("scheduler") or {}
         verdict = validate(job, oversubscription=bool(settings.get("MemoryOversubscriptionEnabled")))
         errors = list(verdict.errors)
-        if job["Namespace"] not in self._store.namespaces:
+        namespace = self._store.namespaces.get(job["Namespace"])
+        if namespace is None:
             errors.append(f'job "{job["ID"]}" is in nonexistent namespace "{job["Namespace"]}"')
         elif job["NodePool"] not in self._store.pools:
             errors.append(f'job "{job["ID"]}" is in nonexistent node pool "{job["NodePool"]}"')
+        else:
+            errors += _unwelcome(job, namespace)
         return Verdict(tuple(errors), verdict.warnings)
 
     def admit(self, raw: Row) -> Admitted:
@@ -74,7 +77,7 @@ class Jobs:
         key = jobs.key_of(job)
         old = store.jobs.get(key)
         if options.enforce_index:
-            _enforce(old, options.job_modify_index)
+            enforce_index(old, options.job_modify_index)
         if old is not None:
             _check_update(old, job)
             job = _preserve(old, job, options)
@@ -89,7 +92,7 @@ class Jobs:
             stored = jobs.upsert(txn, {**job, "SubmitTime": now_ns()})
             jobs.put_submission(txn, stored, options.submission)
         evaluation = self._evaluate(stored, options, index=txn.index, kind="JobRegistered")
-        return _registered(txn.index, evaluation, warnings, job_index=txn.index)
+        return registered(txn.index, evaluation, warnings, job_index=txn.index)
 
     def _evaluate_only(self, old: Row, options: RegisterOptions, warnings: str) -> Row:
         index = self._store.index
@@ -97,7 +100,7 @@ class Jobs:
         if not launches(old):
             index = self._store.next_index()
             evaluation = self._evaluate(old, options, index=index, kind="EvaluationUpdated")
-        return _registered(index, evaluation, warnings, job_index=old["ModifyIndex"])
+        return registered(index, evaluation, warnings, job_index=old["ModifyIndex"])
 
     def _evaluate(self, job: Row, options: RegisterOptions, *, index: int, kind: str) -> Row | None:
         if launches(job):
@@ -171,119 +174,6 @@ class Jobs:
             **write_meta(txn.index),
         }
 
-    # -- versions --------------------------------------------------------------------------------------------------
-    def revert(self, key: JobKey, version: int, *, enforce: int | None) -> Row:
-        """Make an older version the next one."""
-        current = self._store.jobs.get(key)
-        if current is None:
-            raise Refused(f'job "{key[1]}" not found')
-        if version == current["Version"]:
-            raise Refused("can't revert to current version")
-        wanted = self._store.versions.get((*key, version))
-        if wanted is None:
-            raise Refused(f'job "{key[1]}" in namespace "{key[0]}" at version {version} not found')
-        if enforce is not None and enforce != current["Version"]:
-            raise Refused(f"Current job has version {current['Version']}; enforcing version {enforce}")
-        submission = self._store.submissions.get((*key, version))
-        return self.register({**wanted, "VersionTag": None}, RegisterOptions(submission=submission))
-
-    def set_stability(self, key: JobKey, version: int, *, stable: bool) -> Row:
-        """Say of a version that it works. Of an older one, that makes it the current one: so Nomad does."""
-        row = self._store.versions.get((*key, version))
-        if row is None:
-            raise Refused(f'job "{key[1]}" at version {version} not found')
-        with self._store.write() as txn:
-            if row["Stable"] is not stable:
-                jobs.replace(txn, {**row, "Stable": stable})
-        return {"JobModifyIndex": txn.index, **write_meta(txn.index)}
-
-    def tag(self, key: JobKey, version: int | None, name: str, description: str) -> Row:
-        """Give a version a name."""
-        versions = self._store.job_versions(key)
-        if not versions:
-            raise Refused(f'job "{key[1]}" not found')
-        wanted = versions[0] if version is None else next((v for v in versions if v["Version"] == version), None)
-        if wanted is None:
-            raise Refused(f'job "{key[1]}" version {version} not found')
-        if any((v["VersionTag"] or {}).get("Name") == name and v is not wanted for v in versions):
-            raise Refused(f'tag "{name}" already exists on a different version of job "{key[1]}"')
-        tag = {"Name": name, "Description": description, "TaggedTime": now_ns()}
-        return {**tag, **write_meta(self._put_tag(wanted, tag))}
-
-    def untag(self, key: JobKey, name: str) -> Row:
-        """Take a name away."""
-        versions = self._store.job_versions(key)
-        tagged = next((v for v in versions if (v["VersionTag"] or {}).get("Name") == name), None)
-        if tagged is None:
-            raise Refused(f'tag "{name}" not found on job "{key[1]}"')
-        index = self._put_tag(tagged, None)
-        return {"Name": "", "Description": "", "TaggedTime": 0, **write_meta(index)}
-
-    def _put_tag(self, version: Row, tag: Row | None) -> int:
-        store, key = self._store, jobs.key_of(version)
-        with store.write() as txn:
-            row = {**version, "VersionTag": tag, "ModifyIndex": txn.index}
-            txn.put(store.versions, (*key, version["Version"]), row)
-            current = store.jobs.get(key)
-            if current is not None and current["Version"] == version["Version"]:
-                txn.put(store.jobs, key, row)
-        return txn.index
-
-    # -- scale -----------------------------------------------------------------------------------------------------
-    def scale(self, key: JobKey, request: Row) -> Row:
-        """Change the count of a group, or note that something wanted to."""
-        count, group_name = _scale_request(request)
-        job = self._store.jobs.get(key)
-        if job is None:
-            raise NotFound(f'job "{key[1]}" not found')
-        group = next((each for each in job["TaskGroups"] or () if each["Name"] == group_name), None)
-        if group is None:
-            raise BadRequest(f'task group "{group_name}" specified for scaling does not exist in job')
-        if request.get("EnforceIndex"):
-            _enforce(job, request.get("JobModifyIndex") or 0)
-        event = {
-            "Count": count,
-            "PreviousCount": group["Count"],
-            "Message": request.get("Message") or "",
-            "Error": bool(request.get("Error")),
-            "Meta": request.get("Meta"),
-            "EvalID": None,
-        }
-        if count is None:
-            with self._store.write() as txn:
-                jobs.record_scaling(txn, job, group_name, event)
-            return _registered(txn.index, None, "", job_index=job["ModifyIndex"])
-        self._check_scaling(key, group, count)
-        return self._scale(job, group, count, event)
-
-    def _check_scaling(self, key: JobKey, group: Row, count: int) -> None:
-        if deployments.active(self._store.latest_deployment(key)):
-            raise BadRequest("job scaling blocked due to active deployment")
-        policy = group["Scaling"]
-        if policy is None:
-            return
-        if count > policy["Max"]:
-            raise BadRequest(f"group count was greater than scaling policy maximum: {count} > {policy['Max']}")
-        if count < policy["Min"]:
-            raise BadRequest(f"group count was less than scaling policy minimum: {count} < {policy['Min']}")
-
-    def _scale(self, job: Row, group: Row, count: int, event: Row) -> Row:
-        groups = [{**each, "Count": count} if each is group else each for each in job["TaskGroups"]]
-        scaled = {**job, "TaskGroups": groups, "SubmitTime": now_ns(), "VersionTag": None}
-        submission = self._store.submissions.get((*jobs.key_of(job), job["Version"]))
-        with self._store.write("JobRegistered") as txn:
-            stored = jobs.upsert(txn, scaled)
-            jobs.put_submission(txn, stored, submission)
-        evaluation = None
-        if not launches(job):
-            with self._store.write("EvaluationUpdated") as second:
-                row = evals.new_eval(stored, "job-scaling", JobModifyIndex=txn.index)
-                evaluation = evals.upsert(second, row)
-                event["EvalID"] = evaluation["ID"]
-                jobs.record_scaling(second, stored, group["Name"], event)
-        index = evaluation["CreateIndex"] if evaluation else txn.index
-        return _registered(index, evaluation, "", job_index=txn.index)
-
     # -- evaluate --------------------------------------------------------------------------------------------------
     def evaluate(self, key: JobKey, *, force_reschedule: bool) -> Row:
         """Look at a job anew; with `force_reschedule` failed allocations are replaced whatever their policy says."""
@@ -298,7 +188,7 @@ class Jobs:
             if force_reschedule:
                 self._force(txn, key)
             evaluation = evals.upsert(txn, evals.new_eval(job, "job-register", JobModifyIndex=job["ModifyIndex"]))
-        return _registered(txn.index, evaluation, "", job_index=job["ModifyIndex"])
+        return registered(txn.index, evaluation, "", job_index=job["ModifyIndex"])
 
     def _force(self, txn: Txn, key: JobKey) -> None:
         for alloc in self._store.job_allocs(key):
@@ -312,7 +202,8 @@ def launches(job: Row) -> bool:
     return bool(job["Periodic"] or (job["ParameterizedJob"] and not job["Dispatched"]))
 
 
-def _registered(index: int, evaluation: Row | None, warnings: str, *, job_index: int) -> Row:
+def registered(index: int, evaluation: Row | None, warnings: str, *, job_index: int) -> Row:
+    """The answer to a register, and to what comes down to one."""
     return {
         "EvalID": evaluation["ID"] if evaluation else "",
         "EvalCreateIndex": evaluation["CreateIndex"] if evaluation else 0,
@@ -322,7 +213,8 @@ def _registered(index: int, evaluation: Row | None, warnings: str, *, job_index:
     }
 
 
-def _enforce(old: Row | None, index: int) -> None:
+def enforce_index(old: Row | None, index: int) -> None:
+    """Refuse where the job is not as the caller last saw it."""
     head = f"Enforcing job modify index {index}: "
     if old is None:
         if index:
@@ -331,6 +223,24 @@ def _enforce(old: Row | None, index: int) -> None:
         raise Refused(head + "job already exists")
     elif old["JobModifyIndex"] != index:
         raise Refused(f"{head}job exists with conflicting job modify index: {old['JobModifyIndex']}")
+
+
+def _unwelcome(job: Row, namespace: Row) -> Iterator[str]:
+    """What a job uses that its namespace does not allow."""
+    groups = job["TaskGroups"] or ()
+    used = {
+        "TaskDrivers": ("task driver", {task["Driver"] for group in groups for task in group["Tasks"] or ()}),
+        "NetworkModes": (
+            "group network mode",
+            {network.get("Mode") or "host" for group in groups for network in group["Networks"] or ()},
+        ),
+    }
+    capabilities = namespace["Capabilities"] or {}
+    for field_name, (word, values) in used.items():
+        enabled, disabled = capabilities.get(f"Enabled{field_name}"), capabilities.get(f"Disabled{field_name}")
+        for value in sorted(values):
+            if (enabled and value not in enabled) or value in (disabled or ()):
+                yield f'used {word} "{value}" is not allowed in namespace "{namespace["Name"]}"'
 
 
 def _check_update(old: Row, new: Row) -> None:
@@ -370,19 +280,6 @@ def _next_launch(job: Row) -> str | None:
         return None
     moment = next_launch(job["Periodic"], datetime.now(UTC))
     return rfc3339(int(moment.timestamp()) * SECOND) if moment else None
-
-
-def _scale_request(request: Row) -> tuple[int | None, str]:
-    target = request.get("Target") or {}
-    group = target.get("Group") or ""
-    if not group:
-        raise BadRequest("missing task group name for scaling action")
-    count = request.get("Count")
-    if count is not None and count < 0:
-        raise BadRequest("scaling action count can't be negative")
-    if request.get("Error") and count is not None:
-        raise BadRequest("scaling action should not contain count if error is true")
-    return count, group
 
 
 def _shown(evaluation: Row) -> Row:

@@ -8,7 +8,6 @@ from typing import Final
 from herdsman.devnomad.clock import SECOND, now_ns
 from herdsman.devnomad.errors import NotFound, Refused
 from herdsman.devnomad.rpc.jobs import Jobs
-from herdsman.devnomad.rpc.meta import write_meta
 from herdsman.devnomad.state import evals, jobs
 from herdsman.devnomad.state.store import Store
 from herdsman.devnomad.types import JobKey, Row
@@ -109,7 +108,7 @@ def _dispatched(child: Row, evaluation: Row | None, *, index: int) -> Row:
         "EvalID": evaluation["ID"] if evaluation else "",
         "EvalCreateIndex": evaluation["CreateIndex"] if evaluation else 0,
         "JobCreateIndex": child["CreateIndex"],
-        **write_meta(index),
+        "Index": index,
     }
 
 

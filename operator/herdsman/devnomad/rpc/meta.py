@@ -1,8 +1,8 @@
-"""The tail of every answer to a write."""
+"""The tail of answers to writes that look like answers to queries: so Nomad has it for most that register."""
 
 from herdsman.devnomad.types import Row
 
 
 def write_meta(index: int) -> Row:
-    """The fields that Nomad adds to the answer of a write."""
+    """Index, and what else a query would tell."""
     return {"Index": index, "LastContact": 0, "KnownLeader": False, "NextToken": ""}

@@ -6,6 +6,7 @@ from typing import Final
 
 from herdsman.devnomad.errors import BadRequest, NotFound, Refused
 from herdsman.devnomad.state.store import Store
+from herdsman.devnomad.structs.errors import error_text
 from herdsman.devnomad.types import Row
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9-]{1,128}")
@@ -33,9 +34,9 @@ class Namespaces:
         name = body.get("Name") or ""
         if not _NAME.fullmatch(name):
             text = f'invalid name "{name}". Must match regex ^[a-zA-Z0-9-]{{1,128}}$'
-            raise BadRequest(f"Invalid namespace: 1 error occurred:\n\t* {text}\n\n")
+            raise BadRequest(f"Invalid namespace: {error_text([text])}")
         if len(body.get("Description") or "") > _MAX_DESCRIPTION:
-            raise BadRequest("Invalid namespace: 1 error occurred:\n\t* description longer than 256\n\n")
+            raise BadRequest(f"Invalid namespace: {error_text(['description longer than 256'])}")
         if body.get("Quota"):
             raise Refused("Quotas are part of Nomad Enterprise", status=501)
         old = self._store.namespaces.get(name)
@@ -59,7 +60,7 @@ class Namespaces:
         return txn.index
 
     def delete(self, name: str) -> int:
-        """Remove a namespace. One in which jobs still live stays; that of stopped jobs goes, and they go with it."""
+        """Remove a namespace in which no job lives; garbage collection forgets those that lived there."""
         if name == "default":
             raise Refused("can not delete default namespace")
         if name not in self._store.namespaces:
@@ -94,10 +95,8 @@ class Pools:
         """Make or change a node pool; answers the index."""
         name = body.get("Name") or ""
         if not _POOL_NAME.fullmatch(name):
-            raise BadRequest(
-                f'invalid node pool "{name}": 1 error occurred:\n\t* invalid name "{name}", '
-                "must match regex ^[a-zA-Z0-9-_]{1,128}$\n\n"
-            )
+            text = f'invalid name "{name}", must match regex ^[a-zA-Z0-9-_]{{1,128}}$'
+            raise BadRequest(f'invalid node pool "{name}": {error_text([text])}')
         if name in BUILT_IN_POOLS:
             raise BadRequest(f'modifying node pool "{name}" is not allowed')
         return self._put(body)

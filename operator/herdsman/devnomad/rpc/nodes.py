@@ -3,6 +3,7 @@
 from herdsman.devnomad.clock import now_ns, rfc3339
 from herdsman.devnomad.errors import BadRequest, NotFound, Refused
 from herdsman.devnomad.ids import is_uuid
+from herdsman.devnomad.rpc.jobs import launches
 from herdsman.devnomad.rpc.meta import write_meta
 from herdsman.devnomad.state import evals
 from herdsman.devnomad.state.store import Store, Txn
@@ -78,6 +79,7 @@ class Nodes:
             if known is not None:
                 row.update({field: known[field] for field in _KEPT_FIELDS})
             put_event(txn, row, "Cluster", "Node re-registered" if known else "Node registered")
+            self.evaluate_in(txn, node["ID"], "node-update")
 
     def mark_down(self, node: Row) -> None:
         """A node is gone; what ran on it is lost."""
@@ -101,13 +103,13 @@ class Nodes:
                 created = self.evaluate_in(txn, node["ID"], "node-update")
         return self._answer(txn.index, created)
 
-    def drain(self, node: Row, spec: Row | None, *, mark_eligible: bool, meta: Row | None) -> Row:
-        """Move everything off a node, or end that."""
+    def drain(self, node: Row, spec: Row | None, *, mark_eligible: bool, meta: Row | None, accessor: str) -> Row:
+        """Move everything off a node, or end that; `accessor` is who wants it."""
         with self._store.write("NodeDrain") as txn:
             if spec is None:
                 row, text = _undrained(node, mark_eligible=mark_eligible), "Node drain disabled"
             else:
-                row, text = _draining(node, spec, meta), "Node drain strategy set"
+                row, text = _draining(node, spec, meta, accessor), "Node drain strategy set"
             put_event(txn, row, "Drain", text)
             created = self.evaluate_in(txn, node["ID"], "node-drain") if spec is None and mark_eligible else []
         answer = self._answer(txn.index, created)
@@ -120,6 +122,18 @@ class Nodes:
             created = self.evaluate_in(txn, node["ID"], "node-update")
         return {**self.long_answer(txn.index, created), "NodeModifyIndex": txn.index}
 
+    def set_metadata(self, node: Row, change: Row) -> Row:
+        """Change a node's metadata (none as a value takes a key away); answers the node."""
+        merged = {**node["Meta"], **change}
+        with self._store.write("NodeRegistration") as txn:
+            row = {
+                **node,
+                "Meta": {key: value for key, value in merged.items() if value is not None},
+                "ModifyIndex": txn.index,
+            }
+            txn.put(self._store.nodes, node["ID"], row)
+        return row
+
     def evaluate(self, node: Row) -> Row:
         """Look anew at every job that runs on a node or wants to run on all."""
         with self._store.write("EvaluationUpdated") as txn:
@@ -131,7 +145,7 @@ class Nodes:
         store = self._store
         keys = dict.fromkeys((alloc["Namespace"], alloc["JobID"]) for alloc in store.allocs.find("node", node_id))
         for job in store.jobs:
-            if job["Type"] == "system" and not job["Stop"]:
+            if job["Type"] in {"system", "sysbatch"} and not launches(job):
                 keys[job["Namespace"], job["ID"]] = None
         found = [job for job in (store.jobs.get(key) for key in keys) if job is not None and not job["Stop"]]
         return [evals.upsert(txn, evals.new_eval(job, trigger, NodeID=node_id)) for job in found]
@@ -141,13 +155,14 @@ class Nodes:
             "NodeModifyIndex": 0,
             "EvalIDs": [each["ID"] for each in created] or None,
             "EvalCreateIndex": index if created else 0,
-            **write_meta(index),
+            "Index": index,
         }
 
     def long_answer(self, index: int, created: list[Row]) -> Row:
         """The answer that a node's own registration gets as well."""
         return {
             **self._answer(index, created),
+            **write_meta(index),
             "HeartbeatTTL": 0,
             "LeaderRPCAddr": "",
             "NumNodes": 0,
@@ -169,15 +184,16 @@ def put_event(txn: Txn, node: Row, subsystem: str, message: str) -> None:
     txn.put(txn.store.nodes, node["ID"], {**node, "Events": events, "ModifyIndex": txn.index})
 
 
-def _draining(node: Row, spec: Row, meta: Row | None) -> Row:
+def _draining(node: Row, spec: Row, meta: Row | None, accessor: str) -> Row:
     now, deadline = now_ns(), spec.get("Deadline") or 0
+    moment = rfc3339(now)
     strategy = {
         "Deadline": deadline,
         "IgnoreSystemJobs": bool(spec.get("IgnoreSystemJobs")),
         "ForceDeadline": rfc3339(now + deadline) if deadline > 0 else None,
-        "StartedAt": rfc3339(now),
+        "StartedAt": moment,
     }
-    last = {"StartedAt": rfc3339(now), "UpdatedAt": rfc3339(now), "Status": "draining", "AccessorID": "", "Meta": meta}
+    last = {"StartedAt": moment, "UpdatedAt": moment, "Status": "draining", "AccessorID": accessor, "Meta": meta}
     return {
         **node,
         "Drain": True,

@@ -18,8 +18,8 @@ def index_of(name: str) -> int:
 class Names:
     """Which numbers of a group are taken."""
 
-    def __init__(self, job_id: str, group: str, count: int, taken: Iterable[str]) -> None:
-        self._job_id, self._group, self._count = job_id, group, count
+    def __init__(self, job_id: str, group: str, taken: Iterable[str]) -> None:
+        self._job_id, self._group = job_id, group
         self._taken = {index_of(name) for name in taken}
 
     def free(self, name: str) -> None:
@@ -30,9 +30,9 @@ class Names:
         """So many names that nobody has."""
         return [self._take(index) for index, _ in zip(self._unused(), range(max(count, 0)), strict=False)]
 
-    def canaries(self, count: int, replaced: list[Row]) -> list[str]:
-        """Names for canaries: those of the allocations they will replace, then free ones."""
-        names = sorted((alloc["Name"] for alloc in replaced), key=index_of)[:count]
+    def canaries(self, count: int, replaced: list[Row], standing: set[str]) -> list[str]:
+        """Names for canaries: those of the allocations they will replace and no canary has yet, then free ones."""
+        names = sorted({alloc["Name"] for alloc in replaced} - standing, key=index_of)[:count]
         return names + self.next(count - len(names))
 
     def _unused(self) -> Iterator[int]:

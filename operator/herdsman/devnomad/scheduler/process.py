@@ -3,7 +3,7 @@
 from herdsman.devnomad.scheduler import reconcile, reschedule, system
 from herdsman.devnomad.scheduler.place import Placer
 from herdsman.devnomad.scheduler.values import Decision, Desired, Place, Plan, World
-from herdsman.devnomad.state import evals
+from herdsman.devnomad.state import deployments, evals
 from herdsman.devnomad.types import Row
 
 SYSTEM_TYPES = frozenset({"system", "sysbatch"})
@@ -32,10 +32,9 @@ def _deployment_id(world: World, plan: Plan, group: str) -> str:
     new, old, job = plan.deployment, world.deployment, world.job
     if new is not None and group in new["TaskGroups"]:
         return str(new["ID"])
-    current = old is not None and job is not None and old["JobVersion"] == job["Version"]
-    if current and old is not None and old["Status"] != "successful" and group in old["TaskGroups"]:
-        return str(old["ID"])
-    return ""
+    if old is None or job is None or not deployments.of_version(old, job) or old["Status"] == "successful":
+        return ""
+    return str(old["ID"]) if group in old["TaskGroups"] else ""
 
 
 def _update_in_place(world: World, plan: Plan, decision: Decision) -> None:

@@ -2,7 +2,6 @@
 
 import math
 
-from herdsman.devnomad.ids import new_id
 from herdsman.devnomad.scheduler import feasible
 from herdsman.devnomad.scheduler.names import name_of
 from herdsman.devnomad.scheduler.place import Placer
@@ -17,6 +16,8 @@ from herdsman.devnomad.scheduler.values import (
     Place,
     Stop,
     World,
+    new_deployment,
+    new_group_state,
 )
 from herdsman.devnomad.state import deployments
 from herdsman.devnomad.state.usage import client_terminal, terminal
@@ -59,7 +60,7 @@ class _System:
         found, job = self.world.deployment, self.world.job
         if found is None:
             return
-        current = job is not None and found["JobVersion"] == job["Version"]
+        current = job is not None and deployments.of_version(found, job)
         if self.world.stopped or not current:
             if deployments.active(found):
                 why = deployments.STOPPED_JOB if self.world.stopped else deployments.NEWER_JOB
@@ -161,19 +162,7 @@ class _System:
             return dict(self.deployment["TaskGroups"][group["Name"]])
         canaries = math.ceil(feasible_nodes * strategy["Canary"] / 100) if strategy["Canary"] else 0
         updating = any(alloc["TaskGroup"] == group["Name"] for alloc in self.world.allocs)
-        return {
-            "AutoRevert": bool(strategy["AutoRevert"]),
-            "AutoPromote": bool(strategy["AutoPromote"]),
-            "ProgressDeadline": strategy["ProgressDeadline"] or 0,
-            "RequireProgressBy": None,
-            "Promoted": False,
-            "PlacedCanaries": None,
-            "DesiredCanaries": canaries if updating else 0,
-            "DesiredTotal": total,
-            "PlacedAllocs": 0,
-            "HealthyAllocs": 0,
-            "UnhealthyAllocs": 0,
-        }
+        return new_group_state(strategy, DesiredCanaries=canaries if updating else 0, DesiredTotal=total)
 
     def _limit(self, group: Row, state: Row | None, present: dict[str, Row]) -> int:
         strategy = self._strategy(group)
@@ -202,20 +191,7 @@ class _System:
         if first and any(each["Job"]["JobModifyIndex"] == job["JobModifyIndex"] for each in self.world.allocs):
             return
         if decision.deployment is None:
-            decision.deployment = {
-                "ID": new_id(),
-                "Namespace": job["Namespace"],
-                "JobID": job["ID"],
-                "JobVersion": job["Version"],
-                "JobModifyIndex": job["ModifyIndex"],
-                "JobSpecModifyIndex": job["JobModifyIndex"],
-                "JobCreateIndex": job["CreateIndex"],
-                "IsMultiregion": False,
-                "TaskGroups": {},
-                "Status": "running",
-                "StatusDescription": deployments.RUNNING,
-                "EvalPriority": self.world.evaluation["Priority"],
-            }
+            decision.deployment = new_deployment(self.world)
         decision.deployment["TaskGroups"][group["Name"]] = state
         if _canarying(state):
             text = deployments.AUTO_PROMOTION if state["AutoPromote"] else deployments.NEEDS_PROMOTION

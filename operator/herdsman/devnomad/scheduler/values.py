@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from herdsman.devnomad.ids import new_id
+from herdsman.devnomad.state import deployments
 from herdsman.devnomad.state.usage import NodeUsage
 from herdsman.devnomad.types import Row
 
@@ -27,7 +29,6 @@ class World:
     usage: Callable[[str], NodeUsage]
     evaluation: Row
     settings: Row
-    pools: Mapping[str, Row] = field(default_factory=dict)
 
     @property
     def stopped(self) -> bool:
@@ -77,7 +78,6 @@ class Stop:
     alloc: Row
     why: str
     client_status: str = ""
-    followup: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,44 @@ class Decision:
     """A new deployment, or the current one with more groups."""
     deployment_updates: list["DeploymentUpdate"] = field(default_factory=list)
     later: list["Later"] = field(default_factory=list)
+
+
+def new_deployment(world: World) -> Row:
+    """A deployment of the job's current version, with no group in it yet."""
+    job = world.job
+    assert job is not None
+    return {
+        "ID": new_id(),
+        "Namespace": job["Namespace"],
+        "JobID": job["ID"],
+        "JobVersion": job["Version"],
+        "JobModifyIndex": job["ModifyIndex"],
+        "JobSpecModifyIndex": job["JobModifyIndex"],
+        "JobCreateIndex": job["CreateIndex"],
+        "IsMultiregion": False,
+        "TaskGroups": {},
+        "Status": "running",
+        "StatusDescription": deployments.RUNNING,
+        "EvalPriority": world.evaluation["Priority"],
+    }
+
+
+def new_group_state(strategy: Row, **more: int) -> Row:
+    """Where a group of a deployment stands at its beginning."""
+    return {
+        "AutoRevert": bool(strategy.get("AutoRevert")),
+        "AutoPromote": bool(strategy.get("AutoPromote")),
+        "ProgressDeadline": strategy.get("ProgressDeadline") or 0,
+        "RequireProgressBy": None,
+        "Promoted": False,
+        "PlacedCanaries": None,
+        "DesiredCanaries": 0,
+        "DesiredTotal": 0,
+        "PlacedAllocs": 0,
+        "HealthyAllocs": 0,
+        "UnhealthyAllocs": 0,
+        **more,
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +182,6 @@ class Plan:
     failed: dict[str, Row] = field(default_factory=dict)
     queued: dict[str, int] = field(default_factory=dict)
     followups: list[Row] = field(default_factory=list)
-    escaped: bool = False
 
     @property
     def empty(self) -> bool:

@@ -26,6 +26,11 @@ def active(deployment: Row | None) -> bool:
     return deployment is not None and deployment["Status"] in ACTIVE
 
 
+def of_version(deployment: Row, job: Row) -> bool:
+    """Whether a deployment rolls out just this version of this job (and not of an earlier job of that name)."""
+    return bool(deployment["JobVersion"] == job["Version"] and deployment["JobCreateIndex"] == job["CreateIndex"])
+
+
 def upsert(txn: Txn, row: Row) -> Row:
     """Store a deployment; answers the row as stored."""
     old = txn.store.deployments.get(row["ID"])

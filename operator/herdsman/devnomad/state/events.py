@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from herdsman.devnomad.types import Row
@@ -32,12 +33,17 @@ class Change:
         return row
 
 
-@dataclass(frozen=True, slots=True)
 class Batch:
-    """The events of one write."""
+    """The events of one write, worded when somebody wants to see them."""
 
-    index: int
-    events: tuple[Row, ...]
+    def __init__(self, index: int, kind: str, changes: Sequence[Change]) -> None:
+        self.index = index
+        self._kind, self._changes = kind, changes
+
+    @cached_property
+    def events(self) -> tuple[Row, ...]:
+        """The events, as Nomad words them."""
+        return tuple(_event(self._kind, change, index=self.index) for change in self._changes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +123,13 @@ class EventRing:
         return bool(done)
 
 
-def events_of(kind: str, changes: Iterable[Change], *, index: int) -> tuple[Row, ...]:
-    """The events that a write of this kind makes."""
-    return tuple(
-        _event(kind, change, index=index)
+def told(changes: Iterable[Change]) -> list[Change]:
+    """The changes that make events."""
+    return [
+        change
         for change in changes
         if change.table in _WORDING and (change.new is not None or change.table in _TELLS_DELETION)
-    )
+    ]
 
 
 _TELLS_DELETION: Final = frozenset({"jobs", "nodes", "services", "policies", "tokens", "roles", "pools"})

@@ -60,15 +60,16 @@ class Journal:
     def _replay(self, store: Store, line: bytes, number: int) -> None:
         try:
             entry = orjson.loads(line)
-        except orjson.JSONDecodeError:
+            index, changes = entry["index"], entry["changes"]
+        except (orjson.JSONDecodeError, LookupError, TypeError):
             _log.warning("line %d of %s is cut off; it is left out", number, self._path)
             return
-        store.index = max(store.index, entry["index"])
-        for name, key, row in entry["changes"]:
+        store.index = max(store.index, index)
+        for name, key, row in changes:
             table = store.tables.get(name)
             if table is not None:
                 table.put(_key(key), row)
-                table.index = max(table.index, entry["index"])
+                table.index = max(table.index, index)
 
     @staticmethod
     def _attach_jobs(store: Store) -> None:
@@ -90,10 +91,14 @@ class Journal:
             if _keeps(change.table)
         ]
         if entries and self._file is not None:
-            self._grown += self._file.write(_line(index, entries))
-            self._file.flush()
-            if self._grown > _GROWN:
-                self._rewrite()
+            try:
+                self._grown += self._file.write(_line(index, entries))
+                self._file.flush()
+                if self._grown > _GROWN:
+                    self._rewrite()
+            except OSError as error:
+                _log.error("cannot write %s: %s; nothing more is kept", self._path, error.strerror)
+                self._file = None
 
     def _rewrite(self) -> None:
         """Write the log anew: every row once."""

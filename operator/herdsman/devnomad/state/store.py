@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from herdsman.devnomad.state import schema
-from herdsman.devnomad.state.events import Batch, Change, EventRing, events_of
+from herdsman.devnomad.state.events import Batch, Change, EventRing, told
 from herdsman.devnomad.state.tables import Table
 from herdsman.devnomad.state.usage import Usage
 from herdsman.devnomad.state.watch import Watches
@@ -130,9 +130,9 @@ class Txn:
         for change in changes:
             store.tables[change.table].index = self.index
         if self.kind:
-            events = events_of(self.kind, changes, index=self.index)
-            if events:
-                store.events.append(Batch(self.index, events))
+            shown = told(changes)
+            if shown:
+                store.events.append(Batch(self.index, self.kind, shown))
         store.watches.notify(_touched(changes))
         for listener in store.listeners:
             listener(self.index, changes)

@@ -1,12 +1,13 @@
 """What the allocations of each node take up, kept as allocations come and go so that nobody has to add it up."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from herdsman.devnomad.types import Row
 
+K = TypeVar("K", int, str)
 CLIENT_TERMINAL: Final = frozenset({"complete", "failed", "lost"})
 SERVER_TERMINAL: Final = frozenset({"stop", "evict"})
 
@@ -76,8 +77,8 @@ def _task_ports(task: Row) -> Iterator[int]:
             yield port["Value"]
 
 
-def _bump(counter: Counter[object] | Counter[int] | Counter[str], keys: object, sign: int) -> None:
-    for key in keys:  # type: ignore[attr-defined]
+def _bump(counter: Counter[K], keys: Iterable[K], sign: int) -> None:
+    for key in keys:
         counter[key] += sign
         if not counter[key]:
             del counter[key]

@@ -8,8 +8,6 @@ from typing import Protocol
 from herdsman.devnomad.client.reaper import Reaper
 from herdsman.devnomad.types import Row
 
-CpuSeconds = float
-
 
 class StartError(Exception):
     """A task could not be started; `recoverable` where another try may help."""
@@ -48,14 +46,6 @@ class Result:
         return self.exit_code == 0 and self.signal == 0 and not self.message
 
 
-@dataclass(frozen=True, slots=True)
-class ExecResult:
-    """What a command said that was run beside a task."""
-
-    output: bytes
-    exit_code: int
-
-
 class Handle(Protocol):
     """A running task."""
 
@@ -69,6 +59,9 @@ class Handle(Protocol):
 
     def signal(self, name: str) -> None:
         """Send it a signal; ValueError where it does not take it."""
+
+    async def close(self) -> None:
+        """End it at once, and let go of everything."""
 
 
 class Driver(Protocol):

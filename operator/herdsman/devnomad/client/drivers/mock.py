@@ -53,6 +53,10 @@ class MockHandle:
         if error:
             raise ValueError(str(error))
 
+    async def close(self) -> None:
+        """End it."""
+        self._stop.set()
+
 
 class MockDriver:
     """The mock driver."""

@@ -60,6 +60,14 @@ class ProcessHandle:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal_number(name))
 
+    async def close(self) -> None:
+        """End the whole group at once."""
+        self._kill_group()
+        await self._process.wait()
+        for pump in self._pumps:
+            pump.cancel()
+        self._reaper.forget(self._process.pid)
+
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signals.SIGKILL)
@@ -67,7 +75,8 @@ class ProcessHandle:
 
 async def _pump(stream: asyncio.StreamReader, name: str, launch: Launch) -> None:
     while data := await stream.read(_CHUNK):
-        launch.write_log(name, data)
+        with contextlib.suppress(OSError):  # where the disk is full, a task's words are lost, and it goes on
+            launch.write_log(name, data)
 
 
 class ProcessDriver:

@@ -37,6 +37,10 @@ class SimulatedHandle:
     def signal(self, _name: str) -> None:
         """Take any signal."""
 
+    async def close(self) -> None:
+        """End it."""
+        self._stop.set()
+
 
 class SimulatedDriver:
     """Stands in for a driver."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from herdsman.devnomad.client.templates.render import show
-from herdsman.devnomad.client.templates.syntax import TemplateError
+from herdsman.devnomad.client.templates.syntax import MissingVariable, TemplateError
 from herdsman.devnomad.types import Row
 
 _NEEDS_CONSUL: Final = ("key", "keyExists", "keyOrDefault", "ls", "safeLs", "tree", "service", "services", "connect")
@@ -47,7 +47,7 @@ def _absent(name: str, what: str, *_: Any) -> Any:
 def _variable(read: Callable[[str], Row | None], path: str) -> Row:
     found = read(path)
     if found is None:
-        raise TemplateError(f"Missing: nomad.var.block({path})")
+        raise MissingVariable(path)
     return dict(found["Items"])
 
 
@@ -68,6 +68,8 @@ def _sprintf(layout: str, *values: Any) -> str:
     def verb(found: re.Match[str]) -> str:
         if found[2] == "%":
             return "%"
+        if not waiting:
+            return f"%!{found[2]}(MISSING)"
         value = waiting.pop(0)
         if found[2] in {"v", "s"}:
             return str(f"%{found[1]}s" % show(value))

@@ -10,6 +10,13 @@ class TemplateError(Exception):
     """A template that cannot be rendered."""
 
 
+class MissingVariable(TemplateError):
+    """A template that cannot be rendered before a variable is there."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"Missing: nomad.var.block({path})")
+
+
 # -- expressions ---------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Literal:
