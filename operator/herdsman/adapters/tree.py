@@ -10,6 +10,9 @@ twice, that far apart by a clock that never jumps. It needs no trust in anybody'
 is the newest time stamp in the tree: right at the first look, but wrong where clocks disagree (NFS, a clock set
 back). So stamps are believed only while they fit what was observed: a change seen since the last look must bear a stamp
 of since the last look. A stamp in the future is not believed, and settles by observation: it never blocks for ever.
+
+Where the directory belongs to a Git work tree, the snapshot says which commit is checked out, and whether what was read
+is what that commit holds (`git.worktree`). The revision is that of the files all the same.
 """
 
 import hashlib
@@ -21,16 +24,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from herdsman.adapters.git.worktree import Worktree
 from herdsman.adapters.treewalk import Mark, Scan, Tree, reason, shown
 from herdsman.adapters.watch import Watcher
-from herdsman.model.sources import Snapshot, SourceFile
+from herdsman.model.sources import MAX_FILE, MAX_TOTAL, Snapshot, SourceFile
 from herdsman.ports import Clock
-
-MAX_FILE = 16 * 1024 * 1024
-"""Larger files are not read. The limit for a spec is far lower, but its text is searched for the jobs it freezes."""
-
-MAX_TOTAL = 256 * 1024 * 1024
-"""So much is read of one tree; files beyond it, in the order of their paths, are not."""
 
 TRIES = 4
 """Of reading a tree that is being written to, before it is delivered unsettled; and of one such file."""
@@ -62,6 +60,7 @@ class DirectorySource:
         warn: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._tree = Tree(root, skip)
+        self._worktree = Worktree(skip)
         self._clock = clock
         self._warn = warn
         self._lock = threading.Lock()
@@ -77,7 +76,8 @@ class DirectorySource:
             scan = self._verify()
             stable = scan == self._verified
             still = self._stillness.look(scan, now_ns=self._now_ns(), monotonic=self._clock.monotonic())
-            return Snapshot(self._revision, self._files, settled=stable and still, warnings=tuple(scan.warnings))
+            snapshot = Snapshot(self._revision, self._files, settled=stable and still, warnings=tuple(scan.warnings))
+            return self._with_commit(snapshot, scan)
 
     def watch(self, changed: Callable[[], None], stopped: Callable[[], bool]) -> None:
         """Call *changed* after every change, and once at the start, until *stopped* answers true."""
@@ -86,6 +86,17 @@ class DirectorySource:
     def describe(self) -> str:
         """The directory, as it was named."""
         return shown(self._tree.root)
+
+    def _with_commit(self, snapshot: Snapshot, scan: Scan) -> Snapshot:
+        """The same, with the commit that is checked out; what differs from it is nobody's yet."""
+        found = self._worktree.look(scan.base, revision=snapshot.revision, files=snapshot.files, real=scan.real)
+        if found is None:
+            return snapshot
+        commit = found.commit
+        with_commit = replace(snapshot, commit=commit.oid, branch=found.branch, dirty=found.dirty)
+        if found.dirty:
+            return with_commit
+        return replace(with_commit, author=commit.author, message=commit.message, committed=commit.committed)
 
     def _verify(self) -> Scan:
         """Read until two looks agree with what was read between them; `_verified` is then the scan returned."""

@@ -19,10 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from herdsman.core.ignore import IGNORE_FILE
+from herdsman.core.ignore import IGNORE_FILE, relevant
 from herdsman.errors import SourceError
-
-SUFFIXES = (".yaml", ".yml", ".json", ".hcl", ".nomad")
 
 MAX_ENTRIES = 200_000
 """More than this is no directory of specs but, say, `/`; links that multiply each other end here too."""
@@ -35,11 +33,6 @@ _SPECIAL = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-
-
-def relevant(name: str) -> bool:
-    """Is this the name of a file that a snapshot holds?"""
-    return (name.endswith(SUFFIXES) and not name.startswith(".")) or name == IGNORE_FILE
 
 
 def shown(path: str) -> str:

@@ -19,7 +19,8 @@ from time import sleep
 
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError  # `watchfiles.watch` knows one step only
 
-from herdsman.adapters.treewalk import Anchor, Scan, Tree, relevant, shown, trail
+from herdsman.adapters.treewalk import Anchor, Scan, Tree, shown, trail
+from herdsman.core.ignore import relevant
 from herdsman.errors import SourceError
 from herdsman.ports import Clock
 
