@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import tarfile
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -26,7 +27,7 @@ def fetch(artifact: Row, root: Path) -> None:
         _verify(source, options["checksum"])
     try:
         _copy(source, target, mode=artifact.get("GetterMode") or "any", unpack=options.get("archive") != "false")
-    except (OSError, shutil.ReadError) as error:
+    except (OSError, shutil.ReadError, tarfile.TarError) as error:
         raise FetchError(f"failed to download artifact {artifact['GetterSource']!r}: {error}") from error
 
 
@@ -51,13 +52,25 @@ def _copy(source: Path, target: Path, *, mode: str, unpack: bool) -> None:
         if source.name.endswith(".zip"):
             shutil.unpack_archive(source, target)
         else:
-            shutil.unpack_archive(source, target, filter="data")
+            _untar(source, target)
     elif mode == "file":
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
     else:
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target / source.name)
+
+
+def _untar(source: Path, target: Path) -> None:
+    """Unpack what stays inside *target*. Pythons before 3.11.4 cannot judge links: there, files and folders count."""
+    with tarfile.open(source) as archive:
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(target, filter="data")
+            return
+        for member in archive:
+            inside = (target / member.name).resolve().is_relative_to(target.resolve())
+            if inside and (member.isreg() or member.isdir()):
+                archive.extract(member, target)
 
 
 def _verify(source: Path, checksum: str) -> None:
