@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from harness import Harness, fleet_document, group, job_document
 from herdsman.errors import Conflict, NomadError, Unavailable
+from herdsman.model.desired import Stopped
 from herdsman.model.keys import Key, job_key
 from herdsman.model.observed import STAMP, LiveJob
 from herdsman.model.plans import Reason
@@ -209,7 +210,9 @@ class Worlds(RuleBasedStateMachine):
         if status.reason in HELD or suspended:
             return
         if key not in self.nomad.jobs:
-            assert status.reason is Reason.COMPLETED, f"{key} is missing: {status.reason}"
+            respects = self.harness.view.desired.wanted[key].policy.stopped is Stopped.RESPECT
+            at_rest = {Reason.COMPLETED, Reason.STOPPED} if respects else {Reason.COMPLETED}
+            assert status.reason in at_rest, f"{key} is missing: {status.reason}"
             return
         plan = self.harness.operator.plan([key])[0]
         assert plan.decision.reason in (Reason.IN_SYNC, Reason.ADOPTED), plan.decision
