@@ -13,6 +13,7 @@ _SIZES: Final = {
     "m": 60_000_000_000,
     "h": 3_600_000_000_000,
 }
+_LONGEST: Final = 2**63 - 1
 _PART: Final = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
@@ -35,6 +36,8 @@ def parse_duration(text: str) -> int:
         end = part.end()
     if end != len(body):
         raise DurationError(_complaint(text, body))
+    if total > _LONGEST:
+        raise DurationError(f'time: invalid duration "{text}"')
     return int(-total if text.startswith("-") else total)
 
 
@@ -56,5 +59,5 @@ def as_ns(value: object, *, default: int = 0) -> int:
     if value is None or value == "" or isinstance(value, bool):
         return default
     if isinstance(value, int | float):
-        return int(value)
+        return int(value) if abs(value) <= _LONGEST else default
     return parse_duration(str(value))

@@ -1,6 +1,7 @@
 """Templates: the language, its functions, and what happens when a variable changes."""
 
 import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -160,6 +161,8 @@ def test_only_changed_texts_count_as_changed(tmp_path: Path) -> None:
         ),
         ("A=x=y", {"A": "x=y"}),
         ("", {}),
+        ('A="a \\"b\\" \\\\ \\u00e9"\nB=\'\\n\'', {"A": 'a "b" \\ é', "B": "\\n"}),
+        ('A="half \\', {"A": '"half \\'}),
     ],
 )
 def test_lines_become_the_environment(text: str, expected: dict[str, str]) -> None:
@@ -254,3 +257,38 @@ def test_simulated_tasks_follow_their_variables_too(nomad: Api) -> None:
     nomad.put("/v1/var/tmpl/docker", {"Items": {"word": "two"}})
     nomad.wait_for(f"/v1/allocation/{alloc['ID']}", lambda a: a["TaskStates"]["t"]["Restarts"] == 1)
     nomad.purge("tmpl-docker")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{{ if true }}" * 3000 + "x" + "{{ end }}" * 3000, "nested too deeply"),
+        ("{{ " + "(" * 5000 + "1" + ")" * 5000 + " }}", "nested too deeply"),
+        ("{{ range loop 99999999 }}x{{ end }}", "more than 200000 steps"),
+        ("{{ range 99999999 }}x{{ end }}", "more than 200000 steps"),
+        ("{{ loop 99999999 }}", "too long to be shown"),
+        ('{{ range loop 9 }}{{ printf "%999999d" 1 }}{{ end }}', "more than 4 MiB"),
+        ('{{ multiply 999999999999 "a" }}', "is no number"),
+        ('{{ "a" | indent 999999999999 }}', "indent must be between"),
+        ('{{ "a" | regexMatch "(" }}', "missing closing )"),
+    ],
+)
+def test_no_template_keeps_the_server_busy(tmp_path: Path, text: str, complaint: str) -> None:
+    """What would take all time or memory there is ends in an error of the task."""
+    with pytest.raises(TemplateError, match=re.escape(complaint)):
+        _render(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{{ printf "%9999999999d" 1 }}', "%!d(BADWIDTH)"),
+        ('{{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!" | regexMatch "^(a+)+$" }}', "false"),
+        ('{{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!" | regexReplaceAll "(a|aa)+$" "x" }}', "a" * 40 + "!"),
+        ('{{ "a-b" | regexReplaceAll "(a)-(b)" "${2}$1" }}', "ba"),
+        ("{{ range loop 2 4 }}{{ . }}{{ end }}", "23"),
+    ],
+)
+def test_regular_expressions_and_widths_are_gos(tmp_path: Path, text: str, expected: str) -> None:
+    """Go's engine takes linear time, and Go's layouts have a widest width."""
+    assert _render(tmp_path, text) == expected

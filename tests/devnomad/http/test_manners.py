@@ -36,6 +36,11 @@ def test_pretty_answers_are_for_people(nomad: Api, flag: str) -> None:
     assert json.loads(plain) == json.loads(pretty)
 
 
+def test_pretty_can_be_turned_off(nomad: Api) -> None:
+    """`pretty=0` asks for the plain answer."""
+    assert _raw(nomad, "/v1/regions?pretty=0") == _raw(nomad, "/v1/regions")
+
+
 def _raw(api: Api, path: str, headers: dict[str, str] | None = None) -> bytes:
     connection = http.client.HTTPConnection("127.0.0.1", api.port, timeout=10)
     connection.request("GET", path, headers=headers or {})

@@ -24,9 +24,9 @@ def test_namespaces_come_and_go(nomad: Api) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "text"),
     [
-        ("PUT", "/v1/namespace", {"Name": "not ok"}, 400, 'invalid name "not ok"'),
-        ("PUT", "/v1/namespace", {"Name": ""}, 400, "invalid name"),
-        ("PUT", "/v1/namespace", {"Name": "long", "Description": "x" * 257}, 400, "description longer than 256"),
+        ("PUT", "/v1/namespace", {"Name": "not ok"}, 500, 'invalid name "not ok"'),
+        ("PUT", "/v1/namespace", {"Name": ""}, 500, 'Invalid namespace "": 1 error occurred'),
+        ("PUT", "/v1/namespace", {"Name": "long", "Description": "x" * 257}, 500, "description longer than 256"),
         ("PUT", "/v1/namespace/one", {"Name": "other"}, 400, "Namespace name does not match request path"),
         ("PUT", "/v1/namespace", {"Name": "q", "Quota": "some"}, 501, "Enterprise"),
         ("DELETE", "/v1/namespace/default", None, 500, "can not delete default namespace"),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from devnomad.support import NEVER_RESCHEDULE, QUICK_UPDATE, SECOND, Api, group, job, serving, task
+from herdsman.devnomad.ids import new_id
 
 MIGRATE = {"MaxParallel": 1, "HealthCheck": "task_states", "MinHealthyTime": 0, "HealthyDeadline": 10 * SECOND}
 
@@ -78,8 +79,8 @@ def _only(node: dict[str, Any]) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("body", "status", "text"),
     [
-        ({"Eligibility": "maybe"}, 400, 'invalid scheduling eligibility "maybe"'),
-        ({}, 400, 'invalid scheduling eligibility ""'),
+        ({"Eligibility": "maybe"}, 500, 'invalid scheduling eligibility "maybe"'),
+        ({}, 500, 'invalid scheduling eligibility ""'),
     ],
 )
 def test_eligibility_is_one_of_two(nomad: Api, body: dict[str, str], status: int, text: str) -> None:
@@ -227,7 +228,7 @@ def test_metadata_can_be_changed(fresh: Api) -> None:
     assert fresh.get("/v1/client/metadata") == after
     node = fresh.get("/v1/nodes")[0]["ID"]
     assert fresh.get(f"/v1/node/{node}")["Meta"] == after["Meta"]
-    assert fresh.call("GET", "/v1/client/metadata?node_id=nobody").status == 404
+    assert fresh.call("GET", f"/v1/client/metadata?node_id={new_id()}").status == 404
 
 
 def test_a_nodes_allocations_are_listed(nomad: Api) -> None:

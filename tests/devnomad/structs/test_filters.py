@@ -1,6 +1,7 @@
 """Filter expressions of list endpoints."""
 
 import re
+import time
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ ITEM: dict[str, Any] = {
     "Periodic": None,
     "Empty": {},
     "TaskGroups": [{"Name": "g", "Count": 3}],
+    "Nothing": [],
 }
 HOLDS = [
     'Meta["odd"] == "1"',
@@ -59,6 +61,18 @@ HOLDS = [
     "Priority == 50 and not (Stop == true or ID == x)",
     "Priority == 1 and Stop == true or ID is not empty",
     " \n Priority == 50\t",
+    "any Datacenters as d { d == dc2 }",
+    'all Datacenters as d {d matches "^dc" }',
+    "all Datacenters as number, d { d contains dc and number != 7 }",
+    "any Meta as key { key == odd }",
+    "any Meta as key, value { key == odd and value == 1 }",
+    "any Meta as _ , value { value == z }",
+    "any TaskGroups as g { g.Count == 3 and Stop == false }",
+    "any Meta as k, v { any Datacenters as d { d == dc1 and v == c } }",
+    "all Nothing as x { x == 1 }",
+    "not any Nothing as x { x == 1 }",
+    "not any Meta.nope as x { x == 1 }",
+    "all Periodic as x { x == 1 }",
 ]
 
 
@@ -88,13 +102,17 @@ def test_what_is_not_there_matches_nothing(text: str) -> None:
 
 WRONG = {
     "ID = 3": '1:4 (3): no match found, expected: "!=", "==", "contains", "in", "is", "matches", "not" or [ \\t\\r\\n]',
-    "": '1:1 (0): no match found, expected: "(", "-", "0", "\\"", "`", "not", [ \\t\\r\\n], [1-9] or [a-zA-Z]',
+    "": '1:1 (0): no match found, expected: "(", "-", "0", "\\"", "`", "all", "any", "not", [ \\t\\r\\n], [1-9] '
+    "or [a-zA-Z]",
     "ID == 3 or": "1:11 (10): no match found, expected: [ \\t\\r\\n]",
     "ID ==\n== 3": '2:1 (6): no match found, expected: "-", "0", "\\"", "`", [ \\t\\r\\n], [1-9] or [a-zA-Z]',
     "(ID == 3": '1:9 (8): rule "grouping": Unmatched parentheses',
     'ID == "x': '1:9 (8): rule "string": Unterminated string literal',
     "ID == 3x": '1:8 (7): rule "number": Invalid number literal',
     "Meta[odd] == 1": '1:6 (5): rule "index": Invalid index',
+    "x in 32": '1:6 (5): rule "match": Invalid selector',
+    "any A { x == 1 }": '1:7 (6): no match found, expected: "as" or [ \\t\\r\\n]',
+    "any A as b": '1:11 (10): no match found, expected: ",", "{", [ \\t\\r\\n] or [a-zA-Z0-9_/]',
     'Meta["odd" == 1': '1:12 (11): rule "index": Unclosed index expression',
 }
 
@@ -186,3 +204,41 @@ def _told(text: str) -> str:
 def test_any_text_is_an_expression_or_an_error(text: str) -> None:
     """No text brings the reader down."""
     assert re.match(r"True|False|failed to read filter expression: |error finding|Cannot|strconv|Value", _told(text))
+
+
+def test_only_collections_have_elements() -> None:
+    """`any` of a text is refused: there is nothing to look at one by one."""
+    with pytest.raises(FilterError, match="only lists and maps have elements"):
+        compile_filter("any ID as x { x == 1 }")(ITEM)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        ("^ct", "ct-list", True),
+        ("list$", "a list", True),
+        ("list$", "list\n", False),
+        ("(?i)LIST", "a list", True),
+        (r"\d", "\u0661", False),
+        (r"\pL+$", "\u00e9", True),
+        ("a{2,3}b", "aaab", True),
+        ("[[:digit:]]", "a1", True),
+        ("[a-c]+x", "abcx", True),
+        ("x|y", "y", True),
+    ],
+)
+def test_patterns_are_gos(pattern: str, text: str, found: bool) -> None:
+    """A pattern means what Go's engine takes it for, also where Python's takes it for something else."""
+    assert compile_filter(f"Name matches `{pattern}`")({"Name": text}) is found
+
+
+@given(st.text("a*+()|^$b", min_size=1, max_size=30))
+def test_no_pattern_runs_away(pattern: str) -> None:
+    """Whatever the pattern, a filter is refused or ends soon."""
+    try:
+        wanted = compile_filter(f"Name matches `{pattern}`")
+    except FilterError:
+        return
+    began = time.monotonic()
+    wanted({"Name": "a" * 60 + "!"})
+    assert time.monotonic() - began < 2

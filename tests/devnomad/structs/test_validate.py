@@ -646,3 +646,62 @@ def test_any_job_can_be_judged(raw: dict[str, Any]) -> None:
 def test_several_are_told_as_one_text(found: list[str], errors: str, warnings: str) -> None:
     """Errors and warnings each have Nomad's form of a list."""
     assert (error_text(found), warning_text(found)) == (errors, warnings)
+
+
+NUMA = {"CPU": 0, "Cores": 1, "MemoryMB": 20}
+
+
+@pytest.mark.parametrize(
+    ("more", "want"),
+    [
+        (
+            {"Resources": NUMA | {"NUMA": {"Affinity": "near"}}},
+            ("", "numa affinity must be one of none, prefer, or require"),
+        ),
+        (
+            {"Resources": NUMA | {"NUMA": {"Affinity": "prefer", "Devices": ["nvidia/gpu"]}}},
+            ("", 'numa device "nvidia/gpu" not requested as task resource'),
+        ),
+        ({"Identities": [{"Name": "a b"}]}, ("", 'invalid name "a b". Must match regex ^[a-zA-Z0-9-_]{1,128}$')),
+        ({"Identities": [{"Name": "a", "Audience": ["x", ""]}]}, ("", "an empty string is an invalid audience (2)")),
+        ({"Identities": [{"Name": "a", "ChangeMode": "wave"}]}, ("", "invalid change_mode: wave")),
+        ({"Identities": [{"Name": "a", "TTL": -1}]}, ("", "ttl must be >= 0")),
+        ({"Identities": [{"Name": "a"}, {"Name": "a"}]}, ('Identity "a" found more than once',)),
+        (
+            {"Secrets": [{"Name": "s", "Provider": "", "Path": "p"}]},
+            ('Secret "s" validation failed: secret provider cannot be empty',),
+        ),
+        (
+            {"Secrets": [{"Name": "s", "Provider": "nomad", "Path": "p"}] * 2},
+            ('Secret "s" defined multiple times',),
+        ),
+    ],
+)
+def test_newer_blocks_of_a_task_are_judged(more: dict[str, Any], want: tuple[str, ...]) -> None:
+    """NUMA, identities and secrets are checked like the rest of a task."""
+    assert _judged(with_task(**more)) == inside("", in_task(*want)).removeprefix(": ")
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_task_has_a_directory_of_its_own(name: str) -> None:
+    """A task is not named like a way up."""
+    assert "its directory would be another's" in _judged(with_task(Name=name))
+
+
+def test_a_numa_block_without_affinity_has_none() -> None:
+    """What is not said is `none`, and no fault."""
+    resources = NUMA | {"NUMA": {"Devices": []}}
+    assert _judged(with_task(Resources=resources)) == ""
+    assert canonicalize(decode_job(with_task(Resources=resources)))["TaskGroups"][0]["Tasks"][0]["Resources"][
+        "NUMA"
+    ] == {
+        "Affinity": "none",
+        "Devices": None,
+    }
+
+
+def test_a_job_has_so_many_allocations_at_most() -> None:
+    """The counts of all groups together stay below the server's limit."""
+    assert _judged(with_group(Count=50_001)) == inside(
+        "", "total count was greater than configured job_max_count: 50001 > 50000"
+    )

@@ -1,5 +1,6 @@
 """A policy's rules, checked and spelt out: which capabilities they give where."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -7,6 +8,7 @@ from typing import Any, Final
 from herdsman.devnomad.acl.reader import RulesError, read
 
 DENY: Final = "deny"
+_NAMESPACE_NAME: Final = re.compile(r"[a-zA-Z0-9*-]{1,128}")
 
 _NAMESPACE_SCALE: Final = frozenset({"list-scaling-policies", "read-scaling-policy", "read-job-scaling", "scale-job"})
 _NAMESPACE_READ: Final = (_NAMESPACE_SCALE - {"scale-job"}) | {
@@ -112,10 +114,12 @@ def _labelled(value: Any, *, default: str) -> Iterable[tuple[str, Any]]:
 
 
 def _namespace(rules: Rules, label: str, body: Any) -> None:
+    if not _NAMESPACE_NAME.fullmatch(label):
+        raise RulesError(f"Invalid namespace name: {label!r}")
     rules.namespaces[label] = _expand(body, _NAMESPACE_POLICIES, _NAMESPACE_ALL, "namespace")
-    paths = (body.get("variables") or {}).get("path") or {}
+    paths = _block(_block(_block(body).get("variables")).get("path"))
     for path, inner in paths.items():
-        capabilities = set(inner.get("capabilities") or ())
+        capabilities = set(_texts(_block(inner).get("capabilities")))
         for each in capabilities - _VARIABLE_ALL:
             raise RulesError(f"Invalid variable capability '{each}' in namespace {label}")
         if not capabilities:
@@ -126,7 +130,10 @@ def _namespace(rules: Rules, label: str, body: Any) -> None:
 
 
 def _expand(body: Any, policies: Mapping[str, frozenset[str]], known: frozenset[str], what: str) -> set[str]:
-    policy, capabilities = body.get("policy") or "", list(body.get("capabilities") or ())
+    fields = _block(body)
+    policy, capabilities = fields.get("policy") or "", _texts(fields.get("capabilities"))
+    if not isinstance(policy, str):
+        raise RulesError(f"error parsing: a {what} policy must be a text")
     if policy and policy not in policies:
         raise RulesError(f"Invalid {what} policy: {policy!r}")
     for each in capabilities:
@@ -135,8 +142,20 @@ def _expand(body: Any, policies: Mapping[str, frozenset[str]], known: frozenset[
     return set(policies.get(policy, frozenset())) | set(capabilities)
 
 
+def _block(value: Any) -> dict[str, Any]:
+    if value is not None and not isinstance(value, dict):
+        raise RulesError("error parsing: a rule must be a block")
+    return value or {}
+
+
+def _texts(value: Any) -> list[str]:
+    if value is not None and not (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+        raise RulesError("error parsing: capabilities must be a list of texts")
+    return value or []
+
+
 def _coarse(scope: str, body: Any, allowed: frozenset[str]) -> str:
     policy = body.get("policy") or "" if isinstance(body, dict) else ""
-    if policy not in allowed:
+    if not isinstance(policy, str) or policy not in allowed:
         raise RulesError(f"Invalid {scope} policy: {policy!r}")
     return str(policy)

@@ -170,23 +170,23 @@ class AllocRunner:
     async def _fail_siblings(self, failed: TaskRunner) -> None:
         await self._end(self._others(failed), task_events.sibling_failed(failed.name))
 
-    async def _end(self, runners: Iterable[TaskRunner], reason: Row | None) -> None:
+    async def _end(self, runners: Iterable[TaskRunner], reason: Row | None, *, at_once: bool = False) -> None:
         alive = [runner for runner in runners if not runner.dead.is_set()]
-        await asyncio.gather(*(runner.kill(dict(reason) if reason else None) for runner in alive))
+        await asyncio.gather(*(runner.kill(dict(reason) if reason else None, at_once=at_once) for runner in alive))
 
     # -- what others want ------------------------------------------------------------------------------------------
-    async def stop(self) -> None:
-        """End the allocation: the leader first, then everybody."""
+    async def stop(self, *, at_once: bool = False) -> None:
+        """End the allocation: the leader first, then everybody; `at_once` without the delays of group and tasks."""
         if self._main is None or self._stopping:
             return
         self._stopping = True
         self.health.stop()
         delay = self.group.get("ShutdownDelay") or 0
-        if delay and not self.over:
+        if delay and not self.over and not at_once:
             await asyncio.sleep(delay / SECOND)
         alive = [runner for runner in self.tasks.values() if runner.hook != "poststop"]
-        await self._end([runner for runner in alive if runner.leader], None)
-        await self._end(alive, None)
+        await self._end([runner for runner in alive if runner.leader], None, at_once=at_once)
+        await self._end(alive, None, at_once=at_once)
         await asyncio.wait([self._main])
 
     async def abandon(self) -> None:

@@ -72,7 +72,8 @@ class Client:
 
     def _stop_wanted(self, alloc: Row, runner: AllocRunner | None) -> None:
         if runner is not None:
-            self._later(runner.stop())
+            at_once = bool((alloc["DesiredTransition"] or {}).get("NoShutdownDelay"))
+            self._later(runner.stop(at_once=at_once))
         elif not client_terminal(alloc):
             with self._store.write("AllocationUpdated") as txn:
                 allocs.update_from_client(txn, alloc["ID"], {"ClientStatus": "complete"})

@@ -229,7 +229,7 @@ class TaskRunner:
         self.task = task
         self._restarts.policy = task["RestartPolicy"] or _NO_RESTARTS
 
-    async def kill(self, reason: Row | None = None) -> None:
+    async def kill(self, reason: Row | None = None, *, at_once: bool = False) -> None:
         """End the task and wait for its end; `reason` is the event that says why."""
         if self.dead.is_set():
             return
@@ -241,7 +241,7 @@ class TaskRunner:
             self.variable_changed.set()
             return
         delay = self.task["ShutdownDelay"] or 0
-        if delay:
+        if delay and not at_once:
             await asyncio.sleep(delay / SECOND)
         timeout: int = self.task["KillTimeout"] or 0
         self.tell(task_events.killing(timeout))

@@ -16,7 +16,7 @@ def _manage(call: Call) -> None:
 
 def bootstrap(call: Call) -> Reply:
     """Make the first management token."""
-    body = call.fields(optional=True)
+    body = call.request("structs.ACLTokenBootstrapRequest", optional=True)
     token = call.agent.acl.bootstrap(body.get("BootstrapSecret") or "")
     return Value(token, token["ModifyIndex"])
 
@@ -32,13 +32,13 @@ async def list_tokens(call: Call) -> Reply:
         rows = [
             row for row in store.tokens if row["AccessorID"].startswith(prefix) and (not only_global or row["Global"])
         ]
-        rows.sort(key=lambda row: row["CreateIndex"], reverse=call.flag("reverse"))
+        rows.sort(key=lambda row: row["CreateIndex"], reverse=call.backwards)
         return page(
             call,
             rows,
             index=max(store.tokens.index, 1),
             order=by_token,
-            descending=call.flag("reverse"),
+            descending=call.backwards,
             show=token_stub,
         )
 
@@ -48,7 +48,7 @@ async def list_tokens(call: Call) -> Reply:
 def put_token(call: Call) -> Reply:
     """Make or change a token."""
     _manage(call)
-    body = call.fields()
+    body = call.request("structs.ACLToken")
     if call.between and body.get("AccessorID") != call.between:
         raise BadRequest("ACL token accessor ID does not match request path")
     if not call.between and body.get("AccessorID"):
@@ -88,7 +88,7 @@ def one_time(call: Call) -> Reply:
 
 def exchange(call: Call) -> Reply:
     """The real token for a one-time token."""
-    answer = call.agent.acl.exchange(call.fields().get("OneTimeSecretID") or "")
+    answer = call.agent.acl.exchange(call.request("structs.OneTimeTokenExchangeRequest").get("OneTimeSecretID") or "")
     return Value(answer, answer["Index"])
 
 
@@ -122,7 +122,7 @@ def read_policy(call: Call) -> Reply:
 def put_policy(call: Call) -> Reply:
     """Make or change a policy."""
     _manage(call)
-    return nothing(call.agent.acl.upsert_policy(call.fields(), call.between))
+    return nothing(call.agent.acl.upsert_policy(call.request("structs.ACLPolicy"), call.between))
 
 
 def delete_policy(call: Call) -> Reply:
@@ -177,7 +177,7 @@ def read_role_by_name(call: Call) -> Reply:
 def put_role(call: Call) -> Reply:
     """Make or change a role."""
     _manage(call)
-    role = call.agent.acl.upsert_role(call.fields(), call.between)
+    role = call.agent.acl.upsert_role(call.request("structs.ACLRole"), call.between)
     return Value(role, role["ModifyIndex"])
 
 

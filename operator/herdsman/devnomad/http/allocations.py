@@ -16,13 +16,15 @@ async def list_allocations(call: Call) -> Reply:
     states = "task_states" not in call.params or call.flag("task_states")
 
     def read() -> Value:
-        rows = in_order(call, (row for row in store.allocs if namespaces is None or row["Namespace"] in namespaces))
+        rows = in_order(
+            call, (row for row in store.allocs if namespaces is None or row["Namespace"] in namespaces), "alloc"
+        )
         return page(
             call,
             rows,
             index=max(store.allocs.index, 1),
             order=order_of(call),
-            descending=call.flag("reverse"),
+            descending=call.backwards,
             show=lambda row: allocs.stub(row, resources=resources, task_states=states),
         )
 
@@ -31,6 +33,8 @@ async def list_allocations(call: Call) -> Reply:
 
 async def read_allocation(call: Call) -> Reply:
     """One allocation."""
+    if "/" in call.between:
+        raise NotFound("resource not found")
     store, alloc_id = call.agent.store, call.between
     namespace = (store.allocs.get(alloc_id) or {"Namespace": call.namespace})["Namespace"]
     call.may("read-job", namespace=namespace)
@@ -47,7 +51,11 @@ def stop(call: Call) -> Reply:
     store = call.agent.store
     namespace = (store.allocs.get(call.between) or {"Namespace": call.namespace})["Namespace"]
     call.may("alloc-lifecycle", namespace=namespace)
-    answer = call.agent.allocs.stop(allocs.lookup(store, call.between))
+    try:
+        alloc = allocs.lookup(store, call.between)
+    except NotFound:
+        raise NotFound(f'Unknown allocation "{call.between}"') from None
+    answer = call.agent.allocs.stop(alloc, no_delay=call.flag("no_shutdown_delay"))
     return Value(answer, answer["Index"])
 
 
@@ -57,7 +65,7 @@ def services(call: Call) -> Reply:
     alloc = store.allocs.get(call.between)
     call.may("read-job", namespace=alloc["Namespace"] if alloc else None)
     if alloc is None:
-        raise NotFound("alloc not found")
+        raise NotFound("allocation not found")
     rows = sorted(store.services.find("alloc", call.between), key=lambda row: row["ID"])
     return Value(rows, max(store.services.index, 1))
 

@@ -117,6 +117,8 @@ class _Dispatcher:
         try:
             if not call.of_this_region:
                 raise NoPath
+            if call.method == "GET":
+                call.check_query()
             reply = handler(call)
             return await reply if inspect.isawaitable(reply) else reply
         except Conflict as conflict:

@@ -1,5 +1,6 @@
 """A request, read: its path, its parameters, its body, and what its token may do."""
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
@@ -8,8 +9,10 @@ import orjson
 
 from herdsman.devnomad.clock import SECOND
 from herdsman.devnomad.durations import DurationError, parse_duration
-from herdsman.devnomad.errors import REGION, BadRequest, Denied
+from herdsman.devnomad.errors import REGION, BadRequest, Denied, Refused
 from herdsman.devnomad.http import gojson
+from herdsman.devnomad.structs.bodies import decode_body
+from herdsman.devnomad.structs.decode import DecodeError
 from herdsman.devnomad.types import JobKey, Row
 
 if TYPE_CHECKING:
@@ -20,8 +23,18 @@ DEFAULT_WAIT: Final = 300.0
 LONGEST_WAIT: Final = 600.0
 ALL: Final = "*"
 _OF_THE_AGENT: Final = ("/v1/agent/", "/v1/regions", "/v1/metrics")
+_READ_OTHERWISE: Final = (*_OF_THE_AGENT, "/v1/event/stream")
+_LONGEST_PAGE: Final = 2**31
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,20}")
 _YES: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _NO: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+
+
+def _whole(text: str, *, signed: bool = True) -> int | None:
+    """A whole number as Go reads it; none where the text is none."""
+    if _NUMBER.fullmatch(text) is None or (not signed and text[0] in "+-"):
+        return None
+    return int(text)
 
 
 class Call:
@@ -45,7 +58,7 @@ class Call:
         return self.params.get(name, "")
 
     def flag(self, name: str) -> bool:
-        """A parameter that says yes or no; BadRequest where it says something else."""
+        """A parameter that says yes or no; refused where it says something else."""
         text = self.params.get(name) or "false"
         if text in _YES:
             return True
@@ -53,25 +66,50 @@ class Call:
             return False
         raise self._unreadable(name, "bool", "ParseBool")
 
+    def lenient(self, name: str) -> bool:
+        """A parameter that says yes; whatever else it says is no."""
+        return self.param(name) in _YES
+
     def number(self, name: str, *, default: int = 0) -> int:
         """A parameter that is a whole number."""
         text = self.params.get(name)
         if not text:
             return default
-        try:
-            return int(text)
-        except ValueError:
-            raise self._unreadable(name, "int", "Atoi") from None
+        number = _whole(text)
+        if number is None:
+            raise self._unreadable(name, "int", "Atoi")
+        return number
 
-    def _unreadable(self, name: str, kind: str, function: str) -> BadRequest:
+    def _unreadable(self, name: str, kind: str, function: str) -> Refused:
         text = self.params[name]
         complaint = f'strconv.{function}: parsing "{text}": invalid syntax'
-        return BadRequest(f'Failed to parse value of "{name}" ("{text}") as a {kind}: {complaint}')
+        return Refused(f'Failed to parse value of "{name}" ({text}) as a {kind}: {complaint}')
+
+    def check_query(self) -> None:
+        """Refuse a query whose index, wait or page size cannot be read, whether or not anybody makes use of it."""
+        if self.query and not self.path.startswith(_READ_OTHERWISE):
+            _ = self.per_page, self.min_index, self.wait
+
+    @property
+    def backwards(self) -> bool:
+        """Whether a list is wanted the other way round; any other word than `true` does not ask for that."""
+        return self.param("reverse") == "true"
+
+    @property
+    def per_page(self) -> int:
+        """How long a page is at most (0: as long as it gets)."""
+        text = self.param("per_page")
+        if not text:
+            return 0
+        size = _whole(text)
+        if size is None or not -_LONGEST_PAGE <= size < _LONGEST_PAGE:
+            raise BadRequest("Expect a number for `per_page` query string parameter")
+        return size
 
     @property
     def pretty(self) -> bool:
         """Whether the answer is for people's eyes."""
-        return "pretty" in self.params
+        return self.params.get("pretty", "0") != "0"
 
     @property
     def of_this_region(self) -> bool:
@@ -94,9 +132,10 @@ class Call:
         text = self.param("index")
         if not text:
             return 0
-        if not text.isdigit():
+        index = _whole(text, signed=False)
+        if index is None:
             raise BadRequest("Invalid index")
-        return int(text)
+        return index
 
     @property
     def wait(self) -> float:
@@ -108,7 +147,7 @@ class Call:
             seconds = parse_duration(text) / SECOND
         except DurationError:
             raise BadRequest("Invalid wait time") from None
-        return min(seconds, LONGEST_WAIT)
+        return min(seconds, LONGEST_WAIT) if seconds > 0 else DEFAULT_WAIT
 
     def job_key(self) -> JobKey:
         """The job that the path names."""
@@ -126,14 +165,12 @@ class Call:
         except orjson.JSONDecodeError:
             return gojson.loads(self.body)
 
-    def fields(self, *, optional: bool = False) -> Row:
-        """The body, which must be an object."""
-        value = self.json(optional=optional)
-        if value is None:
-            return {}
-        if not isinstance(value, dict):
-            raise BadRequest(f"json: cannot unmarshal {gojson.kind_of(value)} into Go value of type api.Request")
-        return value
+    def request(self, name: str, *, optional: bool = False) -> Row:
+        """The body as this Go type (`structs.JobRevertRequest`); BadRequest where it is something else."""
+        try:
+            return decode_body(name, self.json(optional=optional))
+        except DecodeError as error:
+            raise BadRequest(str(error)) from error
 
     # -- rights ----------------------------------------------------------------------------------------------------
     @property
@@ -165,7 +202,8 @@ class Call:
         """Go on only where jobs may be registered, dispatched, scaled: an operator may have closed that to others."""
         self.may(*capabilities, namespace=namespace)
         closed = (self.agent.store.setting("scheduler") or {}).get("RejectJobRegistration")
-        self.require(not closed or (self.agent.acl_enabled and self.access.everything))
+        if closed and not (self.agent.acl_enabled and self.access.everything):
+            raise Denied("Job registration, dispatch, and scale are disabled by the scheduler configuration")
 
     def may_list(self, capability: str) -> list[str] | None:
         """The namespaces to list: none means all. Denied where not even one may be seen."""

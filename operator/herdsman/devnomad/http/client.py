@@ -18,7 +18,7 @@ from herdsman.devnomad.http import stats
 from herdsman.devnomad.http.call import Call
 from herdsman.devnomad.http.reply import TEXT, Raw, Reply, Stream, Value, nothing
 from herdsman.devnomad.http.routing import exact, under
-from herdsman.devnomad.ids import is_uuid
+from herdsman.devnomad.ids import id_fault
 from herdsman.devnomad.state.usage import client_terminal
 from herdsman.devnomad.structs.errors import error_text
 from herdsman.devnomad.types import Row
@@ -34,8 +34,8 @@ def _alloc(call: Call, *capabilities: str) -> Row:
     alloc = call.agent.store.allocs.get(alloc_id)
     call.may(*capabilities, namespace=alloc["Namespace"] if alloc else None)
     if alloc is None:
-        if not is_uuid(alloc_id):
-            raise Refused("alloc lookup failed: index error: UUID must be 36 characters")
+        if fault := id_fault(alloc_id):
+            raise Refused(f"alloc lookup failed: {fault}")
         raise NotFound(f'Unknown allocation "{alloc_id}"')
     return alloc
 
@@ -60,10 +60,11 @@ def logs(call: Call) -> Reply:
     name, stream, origin = call.param("task"), call.param("type"), call.param("origin") or "start"
     if not name:
         raise BadRequest("must provide task name")
+    follow, plain = _switch(call, "follow"), _switch(call, "plain")
     if stream not in {"stdout", "stderr"}:
         raise BadRequest("must provide log type (stdout/stderr)")
-    if origin not in {"start", "end"}:
-        raise BadRequest("start or end offset must be specified")
+    offset = _place(call, "offset") if call.param("offset") else 0
+    _check_origin(origin)
     task = next((each for each in _tasks(alloc) if each["Name"] == name), None)
     if task is None:
         raise BadRequest(f'unknown task name "{name}"')
@@ -75,13 +76,36 @@ def logs(call: Call) -> Reply:
         call.agent.client_of(alloc).dirs(alloc["ID"]).logs,
         name,
         stream,
-        offset=call.number("offset"),
+        offset=offset,
         from_end=origin == "end",
-        follow=call.flag("follow"),
+        follow=follow,
     )
-    if call.flag("plain"):
+    if plain:
         return Stream(_plain(call, alloc, chunks), TEXT)
     return Stream(_frames(call, alloc, chunks))
+
+
+def _switch(call: Call, name: str, *, default: bool = False) -> bool:
+    """A parameter that says yes or no, complained about as the calls about files do."""
+    try:
+        return call.flag(name) if call.param(name) else default
+    except Refused:
+        complaint = f'strconv.ParseBool: parsing "{call.param(name)}": invalid syntax'
+        raise BadRequest(f"failed to parse {name} field to boolean: {complaint}") from None
+
+
+def _place(call: Call, name: str) -> int:
+    """A number of bytes."""
+    text = call.param(name)
+    try:
+        return int(text)
+    except ValueError:
+        raise BadRequest(f'error parsing {name}: strconv.ParseInt: parsing "{text}": invalid syntax') from None
+
+
+def _check_origin(origin: str) -> None:
+    if origin not in {"start", "end"}:
+        raise BadRequest("origin must be start or end")
 
 
 def _ended(call: Call, alloc: Row) -> bool:
@@ -188,21 +212,21 @@ def cat(call: Call) -> Reply:
 def read_at(call: Call) -> Reply:
     """A piece of a file."""
     path = _file(call)
-    if "offset" not in call.params or "limit" not in call.params:
-        raise BadRequest("must provide offset and limit")
+    offset, limit = _place(call, "offset"), _place(call, "limit")
     with path.open("rb") as file:
-        file.seek(max(call.number("offset"), 0))
-        return Raw(file.read(max(call.number("limit"), 0)))
+        file.seek(max(offset, 0))
+        return Raw(file.read(max(limit, 0)))
 
 
 def stream(call: Call) -> Reply:
     """A file in frames, followed as it grows."""
     alloc = _alloc(call, "read-fs")
     path = _file(call)
-    offset = call.number("offset")
+    follow = _switch(call, "follow", default=True)
+    offset = max(_place(call, "offset"), 0) if call.param("offset") else 0
+    _check_origin(call.param("origin") or "start")
     if call.param("origin") == "end":
         offset = max(path.stat().st_size - offset, 0)
-    follow = call.flag("follow") if "follow" in call.params else True
     return Stream(_file_frames(call, alloc, path, offset, follow=follow))
 
 
@@ -225,7 +249,7 @@ async def _file_frames(call: Call, alloc: Row, path: Path, offset: int, *, follo
 async def restart(call: Call) -> Reply:
     """Start tasks anew."""
     alloc = _alloc(call, "alloc-lifecycle")
-    runner, body = call.agent.runner_of(alloc), call.fields(optional=True)
+    runner, body = call.agent.runner_of(alloc), call.request("structs.AllocRestartRequest", optional=True)
     task = body.get("TaskName") or ""
     if task and body.get("AllTasks"):
         raise BadRequest("task name and all tasks can't be both set")
@@ -239,7 +263,7 @@ async def restart(call: Call) -> Reply:
 def signal(call: Call) -> Reply:
     """Send tasks a signal."""
     alloc = _alloc(call, "alloc-lifecycle")
-    runner, body = call.agent.runner_of(alloc), call.fields()
+    runner, body = call.agent.runner_of(alloc), call.request("structs.AllocSignalRequest")
     try:
         runner.signal_tasks(body.get("Task") or "", body.get("Signal") or "")
     except ValueError as error:
@@ -279,6 +303,7 @@ def collect_all(call: Call) -> Reply:
 def client_stats(call: Call) -> Reply:
     """What the machine uses."""
     call.require(call.access.coarse("node", "read"))
+    _node(call, call.param("node_id"))
     return Value(stats.of_host(call.agent.data_dir, now=now_ns()))
 
 
@@ -291,6 +316,8 @@ def metadata(call: Call) -> Reply:
 
 def _node(call: Call, node_id: str) -> Row:
     node = call.agent.store.nodes.get(node_id or call.agent.node_ids[0])
+    if node is None and (fault := id_fault(node_id)):
+        raise Refused(f"node lookup failed: {fault}")
     if node is None:
         raise NotFound(f'Unknown node "{node_id}"')
     return node
@@ -299,11 +326,19 @@ def _node(call: Call, node_id: str) -> Row:
 def set_metadata(call: Call) -> Reply:
     """Change a node's metadata."""
     call.require(call.access.coarse("node", "write"))
-    body = call.fields()
+    body = call.request("structs.NodeMetaApplyRequest")
     if not body.get("Meta"):
         raise BadRequest("missing required Meta object")
     node = _node(call, call.param("node_id") or body.get("NodeID") or "")
     return Value(fingerprint.metadata(call.agent.nodes.set_metadata(node, body["Meta"])))
+
+
+def _nothing_there(_call: Call) -> Reply:
+    raise NotFound("resource not found")
+
+
+def _no_such_call(_call: Call) -> Reply:
+    raise NotFound("Invalid method")
 
 
 def pause(_call: Call) -> Reply:
@@ -324,6 +359,8 @@ ROUTES = (
     under("/v1/client/allocation/", "/stats", get=alloc_stats),
     under("/v1/client/allocation/", "/checks", get=alloc_checks),
     under("/v1/client/allocation/", "/gc", get=collect_alloc, put=collect_alloc),
+    under("/v1/client/allocation/", get=_nothing_there, put=_nothing_there, delete=_nothing_there),
+    under("/v1/client/fs/", get=_no_such_call, put=_no_such_call, delete=_no_such_call),
     exact("/v1/client/gc", get=collect_all, put=collect_all),
     exact("/v1/client/stats", get=client_stats),
     exact("/v1/client/metadata", get=metadata, put=set_metadata),

@@ -1,12 +1,13 @@
 """`/v1/deployments` and `/v1/deployment/…`."""
 
-from herdsman.devnomad.errors import BadRequest
+from herdsman.devnomad.errors import BadRequest, Refused
 from herdsman.devnomad.http.call import Call
 from herdsman.devnomad.http.lists import blocking, in_order, order_of, page
 from herdsman.devnomad.http.reply import Reply, Value
 from herdsman.devnomad.http.routing import exact, under
+from herdsman.devnomad.ids import id_fault
 from herdsman.devnomad.rpc import allocs
-from herdsman.devnomad.rpc.deployments import lookup
+from herdsman.devnomad.rpc.deployments import changeable, lookup
 from herdsman.devnomad.types import Row
 
 
@@ -19,10 +20,10 @@ async def list_deployments(call: Call) -> Reply:
         found = (row for row in store.deployments if namespaces is None or row["Namespace"] in namespaces)
         return page(
             call,
-            in_order(call, found),
+            in_order(call, found, "deployment"),
             index=max(store.deployments.index, 1),
             order=order_of(call),
-            descending=call.flag("reverse"),
+            descending=call.backwards,
             show=lambda row: row,
         )
 
@@ -50,6 +51,8 @@ async def allocations(call: Call) -> Reply:
     """The allocations of a deployment."""
     _may(call, "read-job")
     store, deployment_id = call.agent.store, call.between
+    if fault := id_fault(deployment_id):
+        raise Refused(fault)
 
     def read() -> Value:
         rows = store.allocs.find("deployment", deployment_id)
@@ -59,9 +62,9 @@ async def allocations(call: Call) -> Reply:
     return await blocking(call, read, ("allocs", "deployment", deployment_id))
 
 
-def _body(call: Call) -> Row:
+def _body(call: Call, name: str) -> Row:
     _may(call, "submit-job")
-    body = call.fields()
+    body = call.request(name)
     if not body.get("DeploymentID"):
         raise BadRequest("DeploymentID must be specified")
     if body["DeploymentID"] != call.between:
@@ -72,32 +75,32 @@ def _body(call: Call) -> Row:
 def fail(call: Call) -> Reply:
     """Fail a deployment."""
     _may(call, "submit-job")
-    answer = call.agent.deployments.fail(lookup(call.agent.store, call.between))
+    answer = call.agent.deployments.fail(changeable(call.agent.store, call.between))
     return Value(answer, answer["Index"])
 
 
 def pause(call: Call) -> Reply:
     """Pause a deployment, or let it go on."""
-    body = _body(call)
-    answer = call.agent.deployments.pause(lookup(call.agent.store, call.between), pause=bool(body.get("Pause")))
+    body = _body(call, "structs.DeploymentPauseRequest")
+    answer = call.agent.deployments.pause(changeable(call.agent.store, call.between), pause=bool(body.get("Pause")))
     return Value(answer, answer["Index"])
 
 
 def promote(call: Call) -> Reply:
     """Let canaries stand for the new version."""
-    body = _body(call)
+    body = _body(call, "structs.DeploymentPromoteRequest")
     groups = None if body.get("All") else body.get("Groups") or []
     if groups == []:
         raise BadRequest('Must specify groups to promote or "All"')
-    answer = call.agent.deployments.promote(lookup(call.agent.store, call.between), groups)
+    answer = call.agent.deployments.promote(changeable(call.agent.store, call.between), groups)
     return Value(answer, answer["Index"])
 
 
 def health(call: Call) -> Reply:
     """Say of allocations whether they are healthy."""
-    body = _body(call)
+    body = _body(call, "structs.DeploymentAllocHealthRequest")
     answer = call.agent.deployments.set_health(
-        lookup(call.agent.store, call.between),
+        changeable(call.agent.store, call.between),
         body.get("HealthyAllocationIDs") or [],
         body.get("UnhealthyAllocationIDs") or [],
     )
@@ -107,7 +110,7 @@ def health(call: Call) -> Reply:
 def unblock(call: Call) -> Reply:
     """Only deployments in several regions are ever blocked."""
     _may(call, "submit-job")
-    lookup(call.agent.store, call.between)
+    changeable(call.agent.store, call.between)
     raise BadRequest("can't unblock a deployment that is not blocked")
 
 

@@ -1,17 +1,24 @@
 """`/v1/evaluations` and `/v1/evaluation/:id`."""
 
-from herdsman.devnomad.errors import BadRequest
+from herdsman.devnomad.errors import BadRequest, Refused
 from herdsman.devnomad.http.call import Call
 from herdsman.devnomad.http.lists import blocking, in_order, order_of, page
 from herdsman.devnomad.http.reply import Reply, Value
 from herdsman.devnomad.http.routing import exact, under
+from herdsman.devnomad.ids import id_fault
 from herdsman.devnomad.rpc import allocs, evals
+from herdsman.devnomad.structs.filters import FilterError, compile_filter
 from herdsman.devnomad.types import Row
 
 
-def _wanted(call: Call, rows: list[Row]) -> list[Row]:
+def _chosen(call: Call, namespaces: list[str] | None) -> list[Row]:
+    """The evaluations that the parameters name, in order."""
     job, status = call.param("job"), call.param("status")
-    return [row for row in rows if (not job or row["JobID"] == job) and (not status or row["Status"] == status)]
+    if call.param("filter") and (job or status):
+        raise BadRequest("Filter expression cannot be used with other filter parameters")
+    seen = (row for row in call.agent.store.evals if namespaces is None or row["Namespace"] in namespaces)
+    wanted = (row for row in seen if (not job or row["JobID"] == job) and (not status or row["Status"] == status))
+    return in_order(call, wanted, "eval")
 
 
 async def list_evaluations(call: Call) -> Reply:
@@ -20,13 +27,12 @@ async def list_evaluations(call: Call) -> Reply:
     store = call.agent.store
 
     def read() -> Value:
-        rows = in_order(call, (row for row in store.evals if namespaces is None or row["Namespace"] in namespaces))
         return page(
             call,
-            _wanted(call, rows),
+            _chosen(call, namespaces),
             index=max(store.evals.index, 1),
             order=order_of(call),
-            descending=call.flag("reverse"),
+            descending=call.backwards,
             show=evals.shown,
         )
 
@@ -39,13 +45,12 @@ async def count(call: Call) -> Reply:
     store = call.agent.store
 
     def read() -> Value:
-        rows = in_order(call, (row for row in store.evals if namespaces is None or row["Namespace"] in namespaces))
         shown = page(
             call,
-            _wanted(call, rows),
+            _chosen(call, namespaces),
             index=max(store.evals.index, 1),
             order=order_of(call),
-            descending=call.flag("reverse"),
+            descending=call.backwards,
             show=len,
         )
         return Value({"Count": len(shown.value), **_meta(shown)}, shown.index)
@@ -74,6 +79,8 @@ async def allocations(call: Call) -> Reply:
     """The allocations that an evaluation made or changed."""
     store, eval_id = call.agent.store, call.between
     call.may("read-job", namespace=(store.evals.get(eval_id) or {}).get("Namespace"))
+    if fault := id_fault(eval_id):
+        raise Refused(fault)
 
     def read() -> Value:
         rows = store.allocs.find("eval", eval_id)
@@ -86,12 +93,23 @@ async def allocations(call: Call) -> Reply:
 def delete(call: Call) -> Reply:
     """Forget evaluations."""
     call.require(call.access.everything)
-    body = call.fields()
-    ids = body.get("EvalIDs") or []
-    if not ids:
+    body = call.request("structs.EvalDeleteRequest")
+    ids, text = body.get("EvalIDs") or [], body.get("Filter") or ""
+    if ids and text:
+        raise BadRequest("evals cannot be deleted by both ID and filter")
+    if not ids and not text:
         raise BadRequest("evals must be deleted by either ID or filter")
-    answer = evals.delete(call.agent.store, ids)
+    answer = evals.delete(call.agent.store, ids or _matching(call, text))
     return Value(answer, answer["Index"])
+
+
+def _matching(call: Call, text: str) -> list[str]:
+    """The IDs of the evaluations that a filter lets through."""
+    try:
+        wanted = compile_filter(text)
+        return [row["ID"] for row in call.agent.store.evals if wanted(row)]
+    except FilterError as error:
+        raise Refused(str(error)) from error
 
 
 ROUTES = (

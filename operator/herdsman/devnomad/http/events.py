@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from herdsman.devnomad.errors import BadRequest
+from herdsman.devnomad.errors import BadRequest, Refused
 from herdsman.devnomad.http.call import ALL, Call
 from herdsman.devnomad.http.reply import Reply, Stream
 from herdsman.devnomad.http.routing import exact
@@ -17,9 +17,18 @@ _JOB_TOPICS: Final = frozenset({"Job", "Allocation", "Deployment", "Evaluation",
 
 def stream(call: Call) -> Reply:
     """Follow what happens."""
+    index = _index(call)
     subscription = Subscription(_topics(call), _namespaces(call))
     ring = call.agent.store.events
-    return Stream(_lines(ring, ring.start(call.min_index), subscription))
+    return Stream(_lines(ring, ring.start(index), subscription))
+
+
+def _index(call: Call) -> int:
+    try:
+        return max(call.number("index"), 0)
+    except Refused:
+        complaint = f'strconv.Atoi: parsing "{call.param("index")}": invalid syntax'
+        raise BadRequest(f"Unable to parse index: {complaint}") from None
 
 
 def _topics(call: Call) -> dict[str, frozenset[str]]:

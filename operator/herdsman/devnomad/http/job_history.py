@@ -63,10 +63,8 @@ async def submission(call: Call) -> Reply:
     call.may("read-job")
     store, key = call.agent.store, call.job_key()
     text = call.param("version")
-    if not text.isdigit():
-        raise BadRequest(
-            f'Failed to parse value of "version" as a uint64: strconv.ParseUint: parsing "{text}": invalid syntax'
-        )
+    if not (text.isascii() and text.isdigit()):
+        raise BadRequest("Unable to parse job submission version parameter")
 
     def read() -> Value:
         row = store.submissions.get((*key, int(text)))
@@ -78,7 +76,7 @@ async def submission(call: Call) -> Reply:
 def revert(call: Call) -> Reply:
     """Make an older version the next one."""
     call.may("submit-job")
-    body = call.fields()
+    body = call.request("structs.JobRevertRequest")
     if not body.get("JobID"):
         raise BadRequest("JobID must be specified")
     if body["JobID"] != call.between:
@@ -91,7 +89,7 @@ def revert(call: Call) -> Reply:
 def stable(call: Call) -> Reply:
     """Say of a version that it works."""
     call.may("submit-job")
-    body = call.fields()
+    body = call.request("structs.JobStabilityRequest")
     if not body.get("JobID"):
         raise BadRequest("JobID must be specified")
     if body["JobID"] != call.between:
@@ -106,7 +104,7 @@ def tag(call: Call) -> Reply:
     """Give a version a name."""
     call.may("submit-job")
     job_id, name = _tagged(call)
-    body = call.fields()
+    body = call.request("api.TagVersionRequest")
     answer = call.agent.versions.tag((call.namespace, job_id), body.get("Version"), name, body.get("Description") or "")
     return Value(answer, answer["Index"])
 

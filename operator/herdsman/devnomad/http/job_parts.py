@@ -23,7 +23,7 @@ async def summary(call: Call) -> Reply:
 async def allocations(call: Call) -> Reply:
     """The allocations of a job; those of an earlier job of that name only with `all`."""
     call.may("read-job")
-    store, key, everything = call.agent.store, call.job_key(), call.flag("all")
+    store, key, everything = call.agent.store, call.job_key(), call.lenient("all")
 
     def read() -> Value:
         job, rows = store.jobs.get(key), store.job_allocs(key)
@@ -51,7 +51,7 @@ async def evaluations(call: Call) -> Reply:
 async def deployments(call: Call) -> Reply:
     """The deployments of a job; those of an earlier job of that name only with `all`."""
     call.may("read-job")
-    store, key, everything = call.agent.store, call.job_key(), call.flag("all")
+    store, key, everything = call.agent.store, call.job_key(), call.lenient("all")
 
     def read() -> Value:
         job, rows = store.jobs.get(key), store.job_deployments(key)
@@ -79,6 +79,8 @@ def services(call: Call) -> Reply:
     """The services that a job's allocations offer."""
     call.may("read-job")
     store, (namespace, job_id) = call.agent.store, call.job_key()
+    if (namespace, job_id) not in store.jobs:
+        raise NotFound("job not found")
     rows = [row for row in store.services if row["Namespace"] == namespace and row["JobID"] == job_id]
     return Value(sorted(rows, key=lambda row: row["ID"]), max(store.services.index, 1))
 

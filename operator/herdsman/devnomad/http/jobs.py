@@ -43,10 +43,10 @@ async def list_jobs(call: Call) -> Reply:
         ]
         return page(
             call,
-            rows[::-1] if call.flag("reverse") else rows,
+            rows[::-1] if call.backwards else rows,
             index=max(store.table_index(store.jobs, store.summaries), 1),
             order=by_job,
-            descending=call.flag("reverse"),
+            descending=call.backwards,
             show=lambda row: _stub(store, row, with_meta=with_meta),
         )
 
@@ -98,8 +98,12 @@ def deregister(call: Call) -> Reply:
     call.may("submit-job")
     if not call.between:
         raise BadRequest("missing job ID")
+    priority = submitted.eval_priority(call.number("eval_priority"))
     answer = call.agent.jobs.deregister(
-        call.job_key(), purge=call.flag("purge"), eval_priority=call.number("eval_priority")
+        call.job_key(),
+        purge=call.flag("purge"),
+        eval_priority=priority,
+        no_delay=call.flag("no_shutdown_delay"),
     )
     return Value(answer, answer["Index"])
 
@@ -107,7 +111,7 @@ def deregister(call: Call) -> Reply:
 def evaluate(call: Call) -> Reply:
     """Look at a job anew."""
     call.may("submit-job")
-    body = call.fields(optional=True)
+    body = call.request("structs.JobEvaluateRequest", optional=True)
     if body.get("JobID") and body["JobID"] != call.between:
         raise BadRequest("JobID not same as job name")
     options = body.get("EvalOptions") or {}
@@ -119,7 +123,7 @@ def evaluate(call: Call) -> Reply:
 def dispatch(call: Call) -> Reply:
     """Run a parameterized job once."""
     call.may_register("dispatch-job", "submit-job")
-    body = call.fields(optional=True)
+    body = call.request("structs.JobDispatchRequest", optional=True)
     if body.get("JobID") and body["JobID"] != call.between:
         raise BadRequest("Job ID does not match")
     answer = call.agent.launches.dispatch(call.job_key(), body, idempotency=call.param("idempotency_token"))

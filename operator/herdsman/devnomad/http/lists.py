@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 
-from herdsman.devnomad.errors import BadRequest, NotFound
+from herdsman.devnomad.errors import BadRequest, NotFound, Refused
 from herdsman.devnomad.http.call import Call
 from herdsman.devnomad.http.reply import Reply, Value
+from herdsman.devnomad.ids import prefix_fault
 from herdsman.devnomad.structs.filters import FilterError, compile_filter
 from herdsman.devnomad.types import Row
 
@@ -47,12 +48,14 @@ def order_of(call: Call) -> Order:
     return by_id if call.prefix else by_creation
 
 
-def in_order(call: Call, rows: Iterable[Row]) -> list[Row]:
-    """Rows in the order that `order_of` says, backwards where that is asked for."""
+def in_order(call: Call, rows: Iterable[Row], kind: str) -> list[Row]:
+    """Rows (of this kind) in the order that `order_of` says, backwards where that is asked for."""
     prefix = call.prefix
+    if fault := prefix_fault(prefix):
+        raise Refused(f"{kind} lookup failed: {fault}")
     chosen = [row for row in rows if row["ID"].startswith(prefix)] if prefix else list(rows)
     chosen.sort(key=(lambda row: row["ID"]) if prefix else (lambda row: (row["CreateIndex"], row["ID"])))
-    return chosen[::-1] if call.flag("reverse") else chosen
+    return chosen[::-1] if call.backwards else chosen
 
 
 # -- waiting -------------------------------------------------------------------------------------------------------
@@ -96,24 +99,16 @@ def page(
     The rows come in `order`, or in its reverse where `descending` says so.
     """
     kept = _filtered(call, rows)
-    size = _page_size(call)
+    size = call.per_page
     start = call.param("next_token")
     if start:
         kept = _from(kept, start, order, descending=descending)
     if not size:
         return Value([show(row) for row in kept], index)
+    size = max(size, 0)  # a page of less than nothing is empty, and the next one begins where it did
     chosen = list(islice(kept, size + 1))
     following = order.token(chosen[size]) if len(chosen) > size else ""
     return Value([show(row) for row in chosen[:size]], index, following)
-
-
-def _page_size(call: Call) -> int:
-    text = call.param("per_page")
-    if not text:
-        return 0
-    if not text.isdigit():
-        raise BadRequest("Expect a number for `per_page` query string parameter")
-    return int(text)
 
 
 def _filtered(call: Call, rows: Iterable[Row]) -> Iterator[Row]:

@@ -20,8 +20,14 @@ async def list_namespaces(call: Call) -> Reply:
     return await blocking(call, read, ("namespaces",))
 
 
+def _named(call: Call) -> None:
+    if not call.between:
+        raise BadRequest("Missing Namespace Name")
+
+
 async def read_namespace(call: Call) -> Reply:
     """One namespace."""
+    _named(call)
     call.require(call.access.sees_namespace(call.between))
     store, name = call.agent.store, call.between
 
@@ -35,7 +41,9 @@ async def read_namespace(call: Call) -> Reply:
 def put_namespace(call: Call) -> Reply:
     """Make or change a namespace."""
     call.require(call.access.everything)
-    body = call.fields()
+    if call.path != "/v1/namespace":
+        _named(call)
+    body = call.request("structs.Namespace")
     if call.between and body.get("Name") != call.between:
         raise BadRequest("Namespace name does not match request path")
     return nothing(call.agent.namespaces.upsert(body))
@@ -43,6 +51,7 @@ def put_namespace(call: Call) -> Reply:
 
 def delete_namespace(call: Call) -> Reply:
     """Remove a namespace."""
+    _named(call)
     call.require(call.access.everything)
     return nothing(call.agent.namespaces.delete(call.between))
 
@@ -74,7 +83,7 @@ async def read_pool(call: Call) -> Reply:
 
 def put_pool(call: Call) -> Reply:
     """Make or change a node pool."""
-    body = call.fields()
+    body = call.request("structs.NodePool")
     name = body.get("Name") or ""
     call.require(call.access.pool(name, "write"))
     if call.between and name != call.between:

@@ -1,11 +1,18 @@
 """`/v1/nodes` and `/v1/node/:id`."""
 
-from herdsman.devnomad.errors import BadRequest
+from typing import Final
+
+from herdsman.devnomad.clock import SECOND
+from herdsman.devnomad.errors import BadRequest, Refused
 from herdsman.devnomad.http.call import Call
 from herdsman.devnomad.http.lists import blocking, by_id, page
 from herdsman.devnomad.http.reply import Reply, Value
 from herdsman.devnomad.http.routing import exact, under
+from herdsman.devnomad.ids import prefix_fault
 from herdsman.devnomad.rpc import allocs, nodes
+from herdsman.devnomad.types import Row
+
+_AT_ONCE: Final = -SECOND
 
 
 async def list_nodes(call: Call) -> Reply:
@@ -13,6 +20,8 @@ async def list_nodes(call: Call) -> Reply:
     call.require(call.access.coarse("node", "read"))
     store, prefix = call.agent.store, call.prefix
     resources, os = call.flag("resources"), call.flag("os")
+    if fault := prefix_fault(prefix):
+        raise Refused(f"node lookup failed: {fault}")
 
     def read() -> Value:
         rows = (row for row in store.nodes.ordered() if row["ID"].startswith(prefix))
@@ -55,19 +64,28 @@ async def allocations(call: Call) -> Reply:
 def eligibility(call: Call) -> Reply:
     """Let a node take new work, or not."""
     call.require(call.access.coarse("node", "write"))
-    body = call.fields()
-    node = nodes.lookup(call.agent.store, call.between)
+    body = call.request("structs.NodeUpdateEligibilityRequest")
+    node = nodes.changeable(call.agent.store, call.between)
     answer = call.agent.nodes.set_eligibility(node, body.get("Eligibility") or "")
     return Value(answer, answer["Index"])
+
+
+def _drain_request(call: Call) -> Row:
+    """What a drain is asked for by: a body, or the parameter that clients of long ago send."""
+    if not call.param("enable"):
+        return call.request("api.NodeUpdateDrainRequest")
+    try:
+        enable = call.flag("enable")
+    except Refused:
+        raise BadRequest("invalid enable value") from None
+    return {"DrainSpec": {"Deadline": _AT_ONCE}} if enable else {"MarkEligible": True}
 
 
 def drain(call: Call) -> Reply:
     """Move everything off a node, or end that."""
     call.require(call.access.coarse("node", "write"))
-    body = call.fields()
-    if "DrainSpec" not in body and "Drain" in body:
-        raise BadRequest("the old drain format is not supported; send a DrainSpec")
-    node = nodes.lookup(call.agent.store, call.between)
+    body = _drain_request(call)
+    node = nodes.changeable(call.agent.store, call.between)
     answer = call.agent.nodes.drain(
         node,
         body.get("DrainSpec"),
@@ -81,14 +99,14 @@ def drain(call: Call) -> Reply:
 def purge(call: Call) -> Reply:
     """Forget a node."""
     call.require(call.access.coarse("node", "write"))
-    answer = call.agent.nodes.purge(nodes.lookup(call.agent.store, call.between))
+    answer = call.agent.nodes.purge(nodes.changeable(call.agent.store, call.between))
     return Value(answer, answer["Index"])
 
 
 def evaluate(call: Call) -> Reply:
     """Look anew at what runs on a node."""
     call.require(call.access.coarse("node", "write"))
-    answer = call.agent.nodes.evaluate(nodes.lookup(call.agent.store, call.between))
+    answer = call.agent.nodes.evaluate(nodes.changeable(call.agent.store, call.between))
     return Value(answer, answer["Index"])
 
 

@@ -44,19 +44,20 @@ def _config(call: Call) -> Row:
 def write_scheduler(call: Call) -> Reply:
     """Change the scheduler's settings."""
     call.require(call.access.coarse("operator", "write"))
-    body, old, store = call.fields(), _config(call), call.agent.store
+    body, old, store = call.request("api.SchedulerConfiguration"), _config(call), call.agent.store
     if body.get("SchedulerAlgorithm") not in {None, "", "binpack", "spread"}:
         raise BadRequest(f"invalid scheduler algorithm: {body['SchedulerAlgorithm']}")
     cas = call.params.get("cas")
-    if cas is not None and not cas.isdigit():
-        raise BadRequest(f"Error parsing cas value: {cas}")
+    if cas is not None and not (cas.isascii() and cas.isdigit()):
+        raise BadRequest(f'Error parsing cas value: strconv.ParseUint: parsing "{cas}": invalid syntax')
     if cas is not None and int(cas) != old["ModifyIndex"]:
         return Value({"Updated": False, "Index": store.index})
+    # what a request leaves out is off, also what is on by default: a write is the whole of the settings
+    preemption = body.get("PreemptionConfig") or {}
     wanted = {
-        **DEFAULTS,
-        **{key: body[key] for key in DEFAULTS if body.get(key) is not None},
+        **{key: body.get(key, False) for key in DEFAULTS},
         "SchedulerAlgorithm": body.get("SchedulerAlgorithm") or "binpack",
-        "PreemptionConfig": {**DEFAULTS["PreemptionConfig"], **(body.get("PreemptionConfig") or {})},
+        "PreemptionConfig": {key: preemption.get(key, False) for key in DEFAULTS["PreemptionConfig"]},
     }
     with store.write("") as txn:
         config = {**wanted, "CreateIndex": old["CreateIndex"], "ModifyIndex": txn.index}
@@ -95,7 +96,10 @@ _LEFT_OUT: Final = {
     "/v1/recommendation": "Recommendations (Nomad Enterprise)",
 }
 
+_WELL_KNOWN: Final = ("/.well-known/jwks.json", "/.well-known/openid-configuration")
+
 ROUTES = (
     exact("/v1/operator/scheduler/configuration", get=read_scheduler, put=write_scheduler),
+    *(exact(path, get=_left_out("Publishing keys for workload identities")) for path in _WELL_KNOWN),
     *(route for prefix, what in _LEFT_OUT.items() for route in _everywhere(prefix, what)),
 )

@@ -82,7 +82,7 @@ class Router:
             return Match(route, "")
         for route in self._families.get(_family(path), ()):
             suffix = route.suffix or ""
-            if path.startswith(route.prefix) and path.endswith(suffix) and len(path) > len(route.prefix) + len(suffix):
+            if path.startswith(route.prefix) and path.endswith(suffix) and len(path) >= len(route.prefix) + len(suffix):
                 return Match(route, path[len(route.prefix) : len(path) - len(suffix)])
         return None
 

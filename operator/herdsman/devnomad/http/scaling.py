@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from herdsman.devnomad.errors import NotFound
+from herdsman.devnomad.errors import BadRequest, NotFound, Refused
 from herdsman.devnomad.http.call import Call
 from herdsman.devnomad.http.lists import blocking, found
 from herdsman.devnomad.http.reply import Reply, Value
 from herdsman.devnomad.http.routing import exact, under
+from herdsman.devnomad.ids import id_fault
 from herdsman.devnomad.state.store import Store
 from herdsman.devnomad.state.usage import terminal
 from herdsman.devnomad.types import Row
@@ -42,6 +43,8 @@ async def policy(call: Call) -> Reply:
 
     def read() -> Value:
         known = store.scaling_policies.get(policy_id)
+        if fault := id_fault(policy_id):
+            raise Refused(f"scaling_policy lookup failed: {fault}")
         if known is None:
             raise NotFound("policy not found")
         return Value(known, known["ModifyIndex"])
@@ -53,7 +56,13 @@ async def policy(call: Call) -> Reply:
 def scale(call: Call) -> Reply:
     """Change the count of a group."""
     call.may_register("scale-job", "submit-job")
-    answer = call.agent.scaling.scale(call.job_key(), call.fields())
+    body = call.request("api.ScalingRequest")
+    target = body.get("Target") or {}
+    if target.get("Job", call.between) not in {"", call.between}:
+        raise BadRequest("job ID does not match")
+    if target.get("Namespace", call.namespace) not in {"", call.namespace}:
+        raise BadRequest("namespace in payload did not match header")
+    answer = call.agent.scaling.scale(call.job_key(), body)
     return Value(answer, answer["Index"])
 
 
@@ -69,7 +78,7 @@ async def scale_status(call: Call) -> Reply:
         return Value(_scale_status(store, job), max(job["ModifyIndex"], store.allocs.index, store.scaling_events.index))
 
     reply = await blocking(call, read, ("jobs", *key), ("allocs", "job", *key), ("scaling_events", *key))
-    return found(reply, "not found")
+    return found(reply, "job not found")
 
 
 def _scale_status(store: Store, job: Row) -> Row:

@@ -7,7 +7,7 @@ from herdsman.devnomad.http.routing import exact
 
 def prefix(call: Call) -> Reply:
     """IDs that begin with a text."""
-    body = call.fields()
+    body = call.request("structs.SearchRequest")
     answer = call.agent.search.prefix(
         body.get("Prefix") or "",
         body.get("Context") or "",
@@ -19,7 +19,7 @@ def prefix(call: Call) -> Reply:
 
 def fuzzy(call: Call) -> Reply:
     """Things with a text anywhere in their name."""
-    body = call.fields()
+    body = call.request("structs.FuzzySearchRequest")
     answer = call.agent.search.fuzzy(
         body.get("Text") or "",
         body.get("Context") or "",

@@ -15,11 +15,9 @@ async def statuses(call: Call) -> Reply:
     """The state of jobs; of the named ones where the body names some."""
     namespaces = call.may_list("read-job")
     store = call.agent.store
-    body = call.fields(optional=True) if call.method != "GET" else {}
-    chosen = {
-        (each.get("Namespace") or "default", each.get("ID")) for each in body.get("jobs") or body.get("Jobs") or ()
-    }
-    children = call.flag("include_children") or bool(body.get("include_children") or body.get("IncludeChildren"))
+    body = call.request("structs.JobStatusesRequest", optional=True) if call.method != "GET" else {}
+    chosen = {(each.get("Namespace") or "default", each.get("ID")) for each in body.get("Jobs") or ()}
+    children = call.flag("include_children") or bool(body.get("IncludeChildren"))
 
     def read() -> Value:
         rows = [
@@ -29,7 +27,7 @@ async def statuses(call: Call) -> Reply:
             and (not chosen or key_of(row) in chosen)
             and (children or chosen or not row["ParentID"])
         ]
-        latest_first = not call.flag("reverse")
+        latest_first = not call.backwards
         rows.sort(key=lambda row: by_change.place(by_change.token(row)), reverse=latest_first)
         index = store.table_index(store.jobs, store.allocs, store.deployments)
         return page(

@@ -38,9 +38,15 @@ async def list_variables(call: Call) -> Reply:
     return await blocking(call, read, ("variables",))
 
 
+def _path(call: Call) -> str:
+    if not call.between:
+        raise BadRequest("missing variable path")
+    return call.between
+
+
 async def read_variable(call: Call) -> Reply:
     """One variable."""
-    store, key = call.agent.store, (call.namespace, call.between)
+    store, key = call.agent.store, (call.namespace, _path(call))
     call.require(call.access.variable(*key, "read"))
 
     def read() -> Value:
@@ -54,7 +60,7 @@ async def read_variable(call: Call) -> Reply:
 
 def put_variable(call: Call) -> Reply:
     """Write a variable, or lock it, keep it locked, unlock it."""
-    body, path = call.fields(), call.between
+    body, path = call.request("structs.VariableDecrypted"), _path(call)
     namespace = call.params.get("namespace") or body.get("Namespace") or "default"
     call.require(call.access.variable(namespace, path, "write"))
     asked = [name for name in _LOCKS if name in call.params]
@@ -72,7 +78,7 @@ def put_variable(call: Call) -> Reply:
 
 def delete_variable(call: Call) -> Reply:
     """Remove a variable."""
-    call.require(call.access.variable(call.namespace, call.between, "destroy"))
+    call.require(call.access.variable(call.namespace, _path(call), "destroy"))
     with _discreetly(call, call.namespace, call.between):
         index = call.agent.variables.delete(call.namespace, call.between, cas=_cas(call))
     return Raw(status=204, headers={"X-Nomad-Index": str(index)})

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from herdsman.devnomad.acl import rules as policy_rules
@@ -11,7 +12,7 @@ from herdsman.devnomad.acl.access import Access, Everything
 from herdsman.devnomad.acl.reader import RulesError
 from herdsman.devnomad.acl.rights import Rights
 from herdsman.devnomad.acl.rules import Rules
-from herdsman.devnomad.clock import now_ns, parse_rfc3339, rfc3339
+from herdsman.devnomad.clock import HOUR, MINUTE, SECOND, duration_text, now_ns, parse_rfc3339, rfc3339
 from herdsman.devnomad.durations import DurationError, as_ns
 from herdsman.devnomad.errors import BadRequest, Denied, NotFound
 from herdsman.devnomad.ids import is_uuid, new_id
@@ -22,6 +23,8 @@ from herdsman.devnomad.types import Row
 ANONYMOUS: Final = "anonymous"
 _NAME: Final = re.compile(r"[a-zA-Z0-9-]{1,128}")
 _ROLE_NAME: Final = re.compile(r"[a-zA-Z0-9-_]{1,128}")
+_SHORTEST_LIFE: Final = MINUTE
+_LONGEST_LIFE: Final = 24 * HOUR
 _ONE_TIME_TTL: Final = 600_000_000_000
 _STUB: Final = (
     "AccessorID", "Name", "Type", "Policies", "Roles", "Global", "Hash", "CreateTime", "ExpirationTime",
@@ -157,12 +160,7 @@ class Acl:
 
     def _put_token(self, wanted: Row, *, old: Row | None = None, secret: str = "") -> Row:
         now = now_ns()
-        expires = wanted.get("ExpirationTime")
-        if wanted.get("ExpirationTTL") and not expires:
-            try:
-                expires = rfc3339(now + as_ns(wanted["ExpirationTTL"]))
-            except DurationError as error:
-                raise BadRequest(str(error)) from error
+        expires = None if old is not None else _expiry(wanted, now)
         with self._store.write("ACLTokenUpserted") as txn:
             row = {
                 "AccessorID": old["AccessorID"] if old else new_id(),
@@ -302,6 +300,36 @@ class Acl:
 
 
 _EVERYTHING: Final = Everything()
+
+
+def _expiry(wanted: Row, now: int) -> str | None:
+    """When a new token ends, the way Nomad writes times: it lives for a minute at least, and for a day at most."""
+    if wanted.get("ExpirationTime"):
+        moment = _moment(wanted["ExpirationTime"])
+    elif wanted.get("ExpirationTTL"):
+        try:
+            moment = now + as_ns(wanted["ExpirationTTL"])
+        except DurationError as error:
+            raise BadRequest(str(error)) from error
+    else:
+        return None
+    left = moment - now
+    for limit, word in ((_SHORTEST_LIFE, "less"), (_LONGEST_LIFE, "more")):
+        if left < limit if word == "less" else left > limit:
+            text = (
+                f"expiration time cannot be {word} than {duration_text(limit)} in the future "
+                f"(was {duration_text(left)})"
+            )
+            raise BadRequest(f"token 0 invalid: {error_text([text])}")
+    return rfc3339(moment)
+
+
+def _moment(text: str) -> int:
+    try:
+        given = datetime.fromisoformat(text)
+        return int(given.timestamp()) * SECOND + given.microsecond * 1_000
+    except (ValueError, OverflowError) as error:
+        raise BadRequest(f'parsing time "{text}": it must look like 2006-01-02T15:04:05Z') from error
 
 
 def _expired(token: Row) -> bool:

@@ -1,7 +1,7 @@
 """Allocations, asked about and stopped."""
 
 from herdsman.devnomad.errors import NotFound, Refused
-from herdsman.devnomad.ids import is_uuid
+from herdsman.devnomad.ids import id_fault
 from herdsman.devnomad.state import allocs, evals
 from herdsman.devnomad.state.store import Store
 from herdsman.devnomad.state.usage import client_terminal
@@ -80,8 +80,8 @@ def stub(alloc: Row, *, resources: bool = False, task_states: bool = True) -> Ro
 
 def lookup(store: Store, alloc_id: str) -> Row:
     """The allocation of this ID, or the refusal that Nomad gives."""
-    if not is_uuid(alloc_id):
-        raise Refused("alloc lookup failed: index error: UUID must be 36 characters")
+    if fault := id_fault(alloc_id):
+        raise Refused(f"alloc lookup failed: {fault}")
     alloc = store.allocs.get(alloc_id)
     if alloc is None:
         raise NotFound("alloc not found")
@@ -94,13 +94,15 @@ class Allocs:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def stop(self, alloc: Row) -> Row:
-        """Stop an allocation; another takes its place."""
+    def stop(self, alloc: Row, *, no_delay: bool = False) -> Row:
+        """Stop an allocation; another takes its place. `no_delay` leaves out its shutdown delays."""
         if client_terminal(alloc):
             return {"EvalID": "", "Index": self._store.index}
         job = self._store.jobs.get((alloc["Namespace"], alloc["JobID"])) or alloc["Job"]
         with self._store.write("AllocationUpdateDesiredStatus") as txn:
             transition = {**(alloc["DesiredTransition"] or allocs.NO_TRANSITION), "Migrate": True}
+            if no_delay:
+                transition["NoShutdownDelay"] = True
             allocs.upsert(txn, {**alloc, "DesiredTransition": transition})
             row = evals.new_eval(job, "alloc-stop", JobModifyIndex=job["ModifyIndex"])
             evaluation = evals.upsert(txn, row)

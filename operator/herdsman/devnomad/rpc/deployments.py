@@ -1,7 +1,7 @@
 """Deployments, paused, promoted, failed; the health of their allocations, set by hand."""
 
 from herdsman.devnomad.errors import NotFound, Refused
-from herdsman.devnomad.ids import is_uuid
+from herdsman.devnomad.ids import id_fault
 from herdsman.devnomad.leader.deployments import DeploymentWatcher
 from herdsman.devnomad.state import allocs, deployments, evals
 from herdsman.devnomad.state.store import Store, Txn
@@ -11,12 +11,20 @@ from herdsman.devnomad.types import Row
 
 def lookup(store: Store, deployment_id: str) -> Row:
     """The deployment of this ID, or the refusal that Nomad gives."""
-    if not is_uuid(deployment_id):
-        raise Refused("deployment lookup failed: index error: UUID must be 36 characters")
+    if fault := id_fault(deployment_id):
+        raise Refused(f"deployment lookup failed: {fault}")
     row = store.deployments.get(deployment_id)
     if row is None:
         raise NotFound("deployment not found")
     return row
+
+
+def changeable(store: Store, deployment_id: str) -> Row:
+    """The deployment that is to be changed. Of one that is not there a write says 500, where a read says 404."""
+    try:
+        return lookup(store, deployment_id)
+    except NotFound as missing:
+        raise Refused(missing.text) from None
 
 
 class Deployments:

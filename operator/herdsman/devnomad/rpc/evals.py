@@ -2,7 +2,7 @@
 
 from herdsman.devnomad.clock import rfc3339
 from herdsman.devnomad.errors import NotFound, Refused
-from herdsman.devnomad.ids import is_uuid
+from herdsman.devnomad.ids import id_fault
 from herdsman.devnomad.state.store import Store
 from herdsman.devnomad.types import Row
 
@@ -19,8 +19,8 @@ def shown(evaluation: Row) -> Row:
 
 def lookup(store: Store, eval_id: str) -> Row:
     """The evaluation of this ID, or the refusal that Nomad gives."""
-    if not is_uuid(eval_id):
-        raise Refused("eval lookup failed: index error: UUID must be 36 characters")
+    if fault := id_fault(eval_id):
+        raise Refused(f"eval lookup failed: {fault}")
     row = store.evals.get(eval_id)
     if row is None:
         raise NotFound("eval not found")

@@ -149,8 +149,8 @@ class Jobs:
         }
 
     # -- deregister ------------------------------------------------------------------------------------------------
-    def deregister(self, key: JobKey, *, purge: bool, eval_priority: int = 0) -> Row:
-        """Stop a job, and forget it where that is asked for."""
+    def deregister(self, key: JobKey, *, purge: bool, eval_priority: int = 0, no_delay: bool = False) -> Row:
+        """Stop a job, and forget it where that is asked for; `no_delay` leaves out its shutdown delays."""
         store = self._store
         old = store.jobs.get(key)
         tail = {"VolumeEvalID": "", "VolumeEvalIndex": 0}
@@ -161,6 +161,8 @@ class Jobs:
                 jobs.delete(txn, old)
             else:
                 jobs.upsert(txn, {**old, "Stop": True, "SubmitTime": now_ns()})
+            if no_delay:
+                self._hurry(txn, key)
         evaluation = None
         if not launches(old):
             with store.write("JobDeregistered", index=txn.index) as second:
@@ -189,6 +191,11 @@ class Jobs:
                 self._force(txn, key)
             evaluation = evals.upsert(txn, evals.new_eval(job, "job-register", JobModifyIndex=job["ModifyIndex"]))
         return registered(txn.index, evaluation, "", job_index=job["ModifyIndex"])
+
+    def _hurry(self, txn: Txn, key: JobKey) -> None:
+        for alloc in self._store.job_allocs(key):
+            transition = {**(alloc["DesiredTransition"] or allocs.NO_TRANSITION), "NoShutdownDelay": True}
+            allocs.upsert(txn, {**alloc, "DesiredTransition": transition})
 
     def _force(self, txn: Txn, key: JobKey) -> None:
         for alloc in self._store.job_allocs(key):

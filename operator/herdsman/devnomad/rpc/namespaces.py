@@ -34,9 +34,9 @@ class Namespaces:
         name = body.get("Name") or ""
         if not _NAME.fullmatch(name):
             text = f'invalid name "{name}". Must match regex ^[a-zA-Z0-9-]{{1,128}}$'
-            raise BadRequest(f"Invalid namespace: {error_text([text])}")
+            raise Refused(f'Invalid namespace "{name}": {error_text([text])}')
         if len(body.get("Description") or "") > _MAX_DESCRIPTION:
-            raise BadRequest(f"Invalid namespace: {error_text(['description longer than 256'])}")
+            raise Refused(f'Invalid namespace "{name}": {error_text(["description longer than 256"])}')
         if body.get("Quota"):
             raise Refused("Quotas are part of Nomad Enterprise", status=501)
         old = self._store.namespaces.get(name)

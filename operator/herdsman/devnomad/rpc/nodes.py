@@ -1,8 +1,8 @@
 """Nodes: made eligible or not, drained, purged."""
 
 from herdsman.devnomad.clock import now_ns, rfc3339
-from herdsman.devnomad.errors import BadRequest, NotFound, Refused
-from herdsman.devnomad.ids import is_uuid
+from herdsman.devnomad.errors import NotFound, Refused
+from herdsman.devnomad.ids import id_fault
 from herdsman.devnomad.rpc.jobs import launches
 from herdsman.devnomad.rpc.meta import write_meta
 from herdsman.devnomad.state import evals
@@ -58,12 +58,20 @@ def shown(node: Row) -> Row:
 
 def lookup(store: Store, node_id: str) -> Row:
     """The node of this ID, or the refusal that Nomad gives."""
-    if not is_uuid(node_id):
-        raise Refused("node lookup failed: index error: UUID must be 36 characters")
+    if fault := id_fault(node_id):
+        raise Refused(f"node lookup failed: {fault}")
     node = store.nodes.get(node_id)
     if node is None:
         raise NotFound("node not found")
     return node
+
+
+def changeable(store: Store, node_id: str) -> Row:
+    """The node that is to be changed. Of one that is not there a write says 500, where a read says 404."""
+    try:
+        return lookup(store, node_id)
+    except NotFound as missing:
+        raise Refused(missing.text) from None
 
 
 class Nodes:
@@ -90,7 +98,7 @@ class Nodes:
     def set_eligibility(self, node: Row, eligibility: str) -> Row:
         """Let a node take new work, or not."""
         if eligibility not in {"eligible", "ineligible"}:
-            raise BadRequest(f'invalid scheduling eligibility "{eligibility}"')
+            raise Refused(f'invalid scheduling eligibility "{eligibility}"')
         if eligibility == "eligible" and node["DrainStrategy"] is not None:
             raise Refused("can not set node's scheduling eligibility to eligible while it is draining")
         created: list[Row] = []

@@ -4,13 +4,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from herdsman.devnomad.acl.access import Access
-from herdsman.devnomad.errors import BadRequest
+from herdsman.devnomad.errors import Refused
 from herdsman.devnomad.state.store import Store
+from herdsman.devnomad.structs.errors import quoted
 from herdsman.devnomad.types import Row
 
 LIMIT: Final = 20
 ALL: Final = "all"
 _SHORTEST_FUZZY: Final = 2
+_CONTEXTS: Final = (
+    "allocs", "jobs", "nodes", "node_pools", "evals", "deployment", "plugins", "volumes", "host_volumes",
+    "scaling_policy", "vars", "namespaces",
+)  # fmt: skip
+_BY_UUID: Final = frozenset({"allocs", "nodes", "evals", "deployment", "scaling_policy"})
 _IN_JOBS: Final = ("groups", "services", "tasks", "images", "commands", "classes")
 
 
@@ -24,13 +30,13 @@ class Search:
     def prefix(self, text: str, context: str, *, namespace: str, access: Access) -> Row:
         """IDs that begin with a text."""
         contexts = self._contexts(namespace, access)
+        _check_context(context)
         chosen = list(contexts) if context in {ALL, ""} else [context]
-        if any(each not in contexts for each in chosen):
-            raise BadRequest(f"context must be one of {sorted(contexts)}; got {context!r}")
         matches: dict[str, list[str] | None] = {}
         truncated: dict[str, bool] = {}
         for each in chosen:
-            found = sorted(name for name in contexts[each]() if name.startswith(text))
+            beginning = _even(text) if each in _BY_UUID else text
+            found = sorted(name for name in contexts[each]() if name.startswith(beginning))
             matches[each], truncated[each] = found[:LIMIT] or None, len(found) > LIMIT
         return self._answer(matches, truncated)
 
@@ -79,7 +85,8 @@ class Search:
     def fuzzy(self, text: str, context: str, *, namespace: str, access: Access) -> Row:
         """Things with a text anywhere in their name, the closest first."""
         if len(text) < _SHORTEST_FUZZY:
-            raise BadRequest(f"fuzzy search query must be at least {_SHORTEST_FUZZY} characters, got {len(text)}")
+            raise Refused(f"fuzzy search query must be at least {_SHORTEST_FUZZY} characters, got {len(text)}")
+        _check_context(context)
         wanted = (
             {"jobs", "allocs", "nodes", "node_pools", "namespaces", "plugins"} if context in {ALL, ""} else {context}
         )
@@ -123,6 +130,17 @@ class Search:
             for row in store.namespaces:
                 if access.sees_namespace(row["Name"]):
                     yield "namespaces", row["Name"], [row["Name"]]
+
+
+def _check_context(context: str) -> None:
+    if context not in {ALL, "", *_CONTEXTS}:
+        known = " ".join(_CONTEXTS)
+        raise Refused(f"context must be one of [{known}] or 'all' for all contexts; got {quoted(context)}")
+
+
+def _even(text: str) -> str:
+    """The beginning of an ID is read as bytes: an odd last digit does not count."""
+    return text[:-1] if len(text.replace("-", "")) % 2 else text
 
 
 def _distance(text: str, name: str) -> tuple[bool, int, str]:

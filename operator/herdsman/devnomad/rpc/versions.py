@@ -34,7 +34,7 @@ class Versions:
         """Say of a version that it works. Of an older one, that makes it the current one: so Nomad does."""
         row = self._store.versions.get((*key, version))
         if row is None:
-            raise Refused(f'job "{key[1]}" at version {version} not found')
+            raise Refused(f'job "{key[1]}" in namespace "{key[0]}" at version {version} not found')
         with self._store.write() as txn:
             if row["Stable"] is not stable:
                 jobs.replace(txn, {**row, "Stable": stable})

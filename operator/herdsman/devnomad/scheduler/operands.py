@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final
 
+from herdsman.devnomad.structs.regexps import matches, regexp_error
+
 NODE_WIDE: Final = frozenset({"distinct_hosts", "distinct_property"})
 
 
@@ -40,10 +42,7 @@ def _number(text: str) -> float | None:
 
 
 def _regexp(left: str, right: str) -> bool:
-    try:
-        return re.search(right, left) is not None
-    except re.error:
-        return False
+    return regexp_error(right) is None and matches(right, left)
 
 
 def _items(text: str) -> set[str]:

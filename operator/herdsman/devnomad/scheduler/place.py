@@ -28,6 +28,8 @@ class Placer:
     plan: Plan
     _usage: dict[str, NodeUsage] = field(default_factory=dict)
     _gone: set[str] = field(default_factory=set)
+    _by_node: dict[str, Counter[str]] = field(default_factory=dict)
+    """Of each group that was placed: how many allocations each node will have."""
 
     def stop(self, stop: Stop) -> None:
         """Plan a stop, and count its room as free."""
@@ -35,6 +37,7 @@ class Placer:
         self._gone.add(stop.alloc["ID"])
         if not terminal(stop.alloc):
             self._of(stop.alloc["NodeID"]).remove(stop.alloc)
+            self._count(stop.alloc, -1)
 
     def _of(self, node_id: str) -> NodeUsage:
         if node_id not in self._usage:
@@ -72,6 +75,7 @@ class Placer:
         alloc = self._allocation(wanted, job, best, metrics=metrics.as_row(), deployment_id=deployment_id)
         self.plan.placements.append(alloc)
         self._of(best.node["ID"]).add(alloc)
+        self._count(alloc, 1)
         return True
 
     def _note_failure(self, wanted: Place, metrics: Metrics) -> None:
@@ -91,6 +95,7 @@ class Placer:
         else:
             usage.remove(stop.alloc)
             self._gone.add(stop.alloc["ID"])
+        self._count(stop.alloc, 1 if taking else -1)
 
     def _best(self, job: Row, group: Row, wanted: Place) -> tuple[Metrics, _Candidate | None]:
         nodes = self._nodes(job, wanted)
@@ -157,9 +162,16 @@ class Placer:
         yield from self.plan.placements
 
     def _siblings(self, group: Row) -> rank.Siblings:
-        ids = [alloc["NodeID"] for alloc in self._present() if alloc["TaskGroup"] == group["Name"]]
-        known = (self.world.nodes.get(node_id) for node_id in ids)
-        return rank.Siblings(Counter(ids), [node for node in known if node is not None])
+        name = group["Name"]
+        if name not in self._by_node:
+            self._by_node[name] = Counter(alloc["NodeID"] for alloc in self._present() if alloc["TaskGroup"] == name)
+        return rank.Siblings(self._by_node[name], self.world.nodes)
+
+    def _count(self, alloc: Row, change: int) -> None:
+        """Keep the count of a group that was counted once: counting anew for each placement takes its square."""
+        counted = self._by_node.get(alloc["TaskGroup"])
+        if counted is not None:
+            counted[alloc["NodeID"]] += change
 
     def _distinct(self, node: Row, job: Row, group: Row) -> str | None:
         """`distinct_hosts` and `distinct_property`, on the job for all its groups, on a group for itself."""

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,8 +19,8 @@ class Siblings:
     """The allocations of the group that are placed or about to be."""
 
     by_node: Counter[str]
-    nodes: Sequence[Row]
-    """The node of each allocation of the group, once per allocation."""
+    """How many of them each node has."""
+    nodes: Mapping[str, Row]
 
 
 def score(
@@ -90,7 +90,10 @@ def _spread_one(node: Row, spread: Row, siblings: Siblings, *, count: int) -> fl
     value = targets.resolve(spread["Attribute"], node)
     if value is None:
         return -1.0
-    used = Counter(targets.resolve(spread["Attribute"], each) for each in siblings.nodes)
+    used: Counter[str | None] = Counter()
+    for node_id, number in siblings.by_node.items():
+        if number and node_id in siblings.nodes:
+            used[targets.resolve(spread["Attribute"], siblings.nodes[node_id])] += number
     wanted = _targets(spread, count)
     if not wanted:
         return _even(used, value)

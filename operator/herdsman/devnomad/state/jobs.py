@@ -94,15 +94,15 @@ def status_of(store: Store, job: Row) -> str:
     if job["Type"] == "system" or job["Periodic"] or (job["ParameterizedJob"] and not job["Dispatched"]):
         return "dead" if job["Stop"] else "running"
     key = key_of(job)
-    allocs, evals = store.job_allocs(key), store.job_evals(key)
-    if any(not terminal(alloc) for alloc in allocs):
+    if any(not terminal(alloc) for alloc in store.allocs.each("job", key)):
         return "running"
-    waiting = {evaluation["Status"] for evaluation in evals}
+    waiting = {evaluation["Status"] for evaluation in store.evals.each("job", key)}
     if "pending" in waiting:
         return "pending"
     if "blocked" in waiting:
         return "running"
-    return "dead" if allocs or evals or job["Stop"] else "pending"
+    seen = waiting or store.allocs.count("job", key)
+    return "dead" if seen or job["Stop"] else "pending"
 
 
 def refresh_status(txn: Txn, key: JobKey) -> None:

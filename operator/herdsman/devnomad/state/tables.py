@@ -52,6 +52,11 @@ class Table:
         rows = self._rows
         return [rows[key] for key in self._indexes[index].get(value, _NO_ROWS)]
 
+    def each(self, index: str, value: Hashable) -> Iterator[Row]:
+        """The same, one by one, for those who need not see them all."""
+        rows = self._rows
+        return (rows[key] for key in self._indexes[index].get(value, _NO_ROWS))
+
     def count(self, index: str, value: Hashable) -> int:
         """How many rows have this value in a secondary index."""
         return len(self._indexes[index].get(value, _NO_ROWS))

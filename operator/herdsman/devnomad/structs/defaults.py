@@ -271,6 +271,8 @@ def _task_means(task: Json) -> None:
     if resources["CPU"] is None and resources["Cores"]:
         resources["CPU"] = 0
     _absent(resources, _RESOURCES)
+    if resources["NUMA"] is not None:
+        _empty(resources["NUMA"], {"Affinity": "none"})
     for device in resources["Devices"] or ():
         if device["Count"] is None:
             device["Count"] = 1

@@ -2,12 +2,15 @@
 
     or       := and [ "or" or ]
     and      := not [ "and" and ]
-    not      := "not" not | "(" or ")" | match
+    not      := "not" not | "(" or ")" | each | match
+    each     := ( "all" | "any" ) selector "as" name [ "," name ] "{" or "}"
     match    := selector ( "==" | "!=" | [ "not" ] "contains" | [ "not" ] "matches" ) value
               | selector "is" [ "not" ] "empty"
               | value [ "not" ] "in" selector
     selector := name { "." name | "." number | "[" string "]" }  |  '"' { "/" segment } '"'
     value    := selector | number | string
+
+Of the two names in `each` one may be `_`, which binds nothing.
 
 The reader remembers how far it came and what it could have taken there: that is what an error says.
 """
@@ -69,7 +72,20 @@ class Either:
     right: "Expression"
 
 
-Expression = Match | Not | Both | Either
+@dataclass(frozen=True, slots=True)
+class Each:
+    """Whether an expression holds for every element of a collection, or for any, under the names given to them.
+
+    One name is an element of a list, or a key of a map; of two, the first is the index or key, the second the value.
+    """
+
+    selector: tuple[str, ...]
+    every: bool
+    names: tuple[str, ...]
+    inner: "Expression"
+
+
+Expression = Match | Not | Both | Either | Each
 
 
 def parse(text: str) -> Expression:
@@ -189,7 +205,7 @@ class _Reader:
         return rule()
 
     def _not(self) -> Expression:
-        return self._first(self._negated, self._grouped, self._match)
+        return self._first(self._negated, self._grouped, self._each, self._match)
 
     def _negated(self) -> Expression:
         self._word("not")
@@ -204,6 +220,32 @@ class _Reader:
         if self._attempt(lambda: self._said(")")) is None:
             raise self._wrong("grouping", "Unmatched parentheses")
         return found
+
+    def _each(self) -> Expression:
+        word = self._first(lambda: self._said("all"), lambda: self._said("any"))
+        self._space()
+        selector, _ = self._selector()
+        self._words("as")
+        self._space()
+        names = [self._binding()]
+        second = self._attempt(self._second_binding)
+        names += [second] if second is not None else []
+        self._perhaps_space()
+        self._word("{")
+        self._perhaps_space()
+        inner = self._either()
+        self._perhaps_space()
+        self._word("}")
+        return Each(selector, word == "all", tuple(names), inner)
+
+    def _binding(self) -> str:
+        return self._first(self._name, lambda: self._said("_"))
+
+    def _second_binding(self) -> str:
+        self._perhaps_space()
+        self._word(",")
+        self._perhaps_space()
+        return self._binding()
 
     def _said(self, word: str) -> str:
         self._word(word)
@@ -247,8 +289,10 @@ class _Reader:
     def _value_in_selector(self) -> Expression:
         value = self._value()
         _, negated = self._first(lambda: self._operator("in"), lambda: self._operator("not", "in"))
-        selector, _ = self._selector()
-        return Match(selector, "contains", negated, value)
+        found = self._attempt(self._selector)
+        if found is None:
+            raise self._wrong("match", "Invalid selector")
+        return Match(found[0], "contains", negated, value)
 
     def _selector(self) -> tuple[tuple[str, ...], str]:
         """The parts of a selector, and how it reads where it is meant as a value."""

@@ -6,12 +6,12 @@ error, and so is an operator that its type does not know.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from herdsman.devnomad.structs.errors import quoted
-from herdsman.devnomad.structs.filter_grammar import Both, Either, Expression, GrammarError, Match, Not, parse
-from herdsman.devnomad.structs.rules import regexp_error
+from herdsman.devnomad.structs.filter_grammar import Both, Each, Either, Expression, GrammarError, Match, Not, parse
+from herdsman.devnomad.structs.regexps import matches, regexp_error
 
 _ABSENT = object()
 _BOOLS = dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True) | dict.fromkeys(
@@ -48,8 +48,56 @@ def _predicate(expression: Expression) -> Predicate:
         case Either(left, right):
             one, other = _predicate(left), _predicate(right)
             return lambda item: one(item) or other(item)
+        case Each():
+            return _quantified(expression)
         case Match():
             return _comparison(expression)
+
+
+class _Scope(Mapping[str, Any]):
+    """An item, and over it the names that `all` and `any` gave to what is inside."""
+
+    def __init__(self, item: object, names: Mapping[str, Any]) -> None:
+        self.item, self.names = item, names
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self.names:
+            return self.names[name]
+        if isinstance(self.item, Mapping):
+            return self.item[name]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**dict.fromkeys(self.item if isinstance(self.item, Mapping) else ()), **self.names})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def _quantified(each: Each) -> Predicate:
+    """Of nothing everything holds, and there is no example."""
+    inner = _predicate(each.inner)
+
+    def predicate(item: object) -> bool:
+        found = _select(item, each.selector)
+        if found is _ABSENT:
+            return each.every
+        if not isinstance(found, list | dict):
+            name, kind = ".".join(each.selector), _GO_TYPES[type(found)]
+            raise FilterError(f"{name} is of type {kind}: only lists and maps have elements to look at")
+        results = (inner(_Scope(item, names)) for names in _bindings(found, each.names))
+        return all(results) if each.every else any(results)
+
+    return predicate
+
+
+def _bindings(found: list[Any] | dict[str, Any], names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    pairs = found.items() if isinstance(found, dict) else enumerate(found)
+    for key, value in pairs:
+        values: tuple[Any, ...] = (key, value)
+        if len(names) == 1:
+            values = (key,) if isinstance(found, dict) else (value,)
+        yield {name: bound for name, bound in zip(names, values, strict=True) if name != "_"}
 
 
 def _comparison(match: Match) -> Predicate:
@@ -80,12 +128,11 @@ def _test(match: Match) -> Callable[[Any], bool]:
 def _matcher(pattern: str, name: str) -> Callable[[Any], bool]:
     if complaint := regexp_error(pattern):
         raise FilterError(f"failed to read filter expression: Failed to compile regular expression: {complaint}")
-    compiled = re.compile(pattern)
 
     def holds(found: Any) -> bool:
         if not isinstance(found, str):
             raise FilterError(f"Value of type {_GO_TYPES[type(found)]} is not convertible to []byte for {quoted(name)}")
-        return compiled.search(found) is not None
+        return matches(pattern, found)
 
     return holds
 

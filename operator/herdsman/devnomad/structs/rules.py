@@ -6,33 +6,16 @@ from typing import Any
 
 from herdsman.devnomad.structs.durations import SECOND, go_text
 from herdsman.devnomad.structs.errors import nested, quoted
+from herdsman.devnomad.structs.regexps import regexp_error
 from herdsman.devnomad.structs.shapes import Json
 
 _COMPARISONS = frozenset({"=", "==", "is", "!=", "not", "<", "<=", ">", ">="})
 _SETS = frozenset({"set_contains", "set_contains_all", "set_contains_any"})
 _OF_A_GROUP_ONLY = frozenset({"distinct_hosts", "distinct_property"})
 _VERSION = re.compile(r"\s*(=|!=|>|<|>=|<=|~>)?\s*v?\d+(\.\d+)*([-+.~][0-9A-Za-z.+~-]+)?\s*")
-_PYTHON_TO_GO = (
-    ("unterminated character set", "missing closing ]"),
-    ("missing ), unterminated subpattern", "missing closing )"),
-    ("unbalanced parenthesis", "unexpected )"),
-    ("nothing to repeat", "missing argument to repetition operator"),
-    ("multiple repeat", "invalid nested repetition operator"),
-    ("bad character range", "invalid character class range"),
-)
 MIN_RESTART_INTERVAL = 5 * SECOND
 MIN_RESCHEDULE_DELAY = 5 * SECOND
 DELAY_FUNCTIONS = ("constant", "exponential", "fibonacci")
-
-
-def regexp_error(pattern: str) -> str | None:
-    """What is wrong with a regular expression, near to Go's words."""
-    try:
-        re.compile(pattern)
-    except re.error as e:
-        complaint = next((go for python, go in _PYTHON_TO_GO if e.msg.startswith(python)), e.msg)
-        return f"error parsing regexp: {complaint}: `{pattern[e.pos or 0 :]}`"
-    return None
 
 
 def _version_error(value: str) -> str | None:

@@ -92,6 +92,7 @@ class Shape:
     """A block: its Go struct's name and its keys."""
 
     name: str
+    package: str = "api"
     fields: dict[str, Field] = field(default_factory=dict)
     _folded: dict[str, Field] = field(default_factory=dict)
     _parsed: Json = field(default_factory=dict)
@@ -100,6 +101,11 @@ class Shape:
     _keep: list[tuple[str, Callable[[Any], Any]]] = field(default_factory=list)
     _omit: tuple[str, ...] = ()
     _unparsed: tuple[str, ...] = ()
+
+    @property
+    def go(self) -> str:
+        """The Go type's full name."""
+        return f"{self.package}.{self.name}"
 
     def add(self, one: Field) -> None:
         """Know one key more."""
@@ -121,7 +127,7 @@ class Shape:
     def decode(self, raw: Any) -> Json:
         """The known keys that say something, properly spelt; raises WrongType."""
         if type(raw) is not dict:
-            raise WrongType(raw, f"api.{self.name}")
+            raise WrongType(raw, self.go)
         out: Json = {}
         fields, folded = self.fields, self._folded
         for key, value in raw.items():
@@ -235,7 +241,7 @@ def _list(item: Type, printed: str) -> Type:
 
 def _map(item: Type, printed: str) -> Type:
     go = f"map[string]{printed}"
-    zero = _ZEROS.get(item.go)
+    zero = None if printed.startswith("*") else _ZEROS.get(item.go)
 
     def decode(value: Any) -> Json:
         if type(value) is not dict:
@@ -275,13 +281,13 @@ def _parse(shapes: Mapping[str, Shape], text: str) -> tuple[Type, str]:
         made = _map(*_parse(shapes, text[len("map[string]") :]))
         return made, made.go
     shape = shapes[text]
-    return Type(f"api.{text}", shape.decode, shape.fill, shape.keep), f"api.{text}"
+    return Type(shape.go, shape.decode, shape.fill, shape.keep), shape.go
 
 
-def read(text: str) -> dict[str, Shape]:
-    """The shapes that a table describes."""
+def read(text: str, *, package: str = "api") -> dict[str, Shape]:
+    """The shapes that a table describes, all of one Go package."""
     lines = [line for line in text.splitlines() if line]
-    shapes = {line: Shape(line) for line in lines if not line.startswith(" ")}
+    shapes = {line: Shape(line, package) for line in lines if not line.startswith(" ")}
     current = Shape("")
     for line in lines:
         if not line.startswith(" "):

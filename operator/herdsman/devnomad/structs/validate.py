@@ -17,6 +17,7 @@ from herdsman.devnomad.structs.warnings import job_warnings
 __all__ = ["Verdict", "error_text", "validate", "warning_text"]
 
 MIN_PRIORITY, MAX_PRIORITY = 1, 100
+MAX_COUNT = 50_000
 _TYPES = frozenset({"service", "batch", "system", "sysbatch", "core"})
 _LAUNCHED = frozenset({"batch", "sysbatch"})
 _MAX_DESCRIPTION = 1_000
@@ -78,6 +79,9 @@ def _job_errors(job: Json) -> Iterator[str]:
     for group in job["TaskGroups"] or ():
         yield from nested(f"Task group {group['Name']} validation failed", group_errors(group, job["Type"]))
     yield from _launch_errors(job)
+    total = sum(group["Count"] for group in job["TaskGroups"] or ())
+    if total > MAX_COUNT:
+        yield f"total count was greater than configured job_max_count: {total} > {MAX_COUNT}"
     if job["Multiregion"] is not None:
         yield "Multiregion jobs are unlicensed."
     if job["UI"] is not None and len(job["UI"]["Description"]) > _MAX_DESCRIPTION:

@@ -3,7 +3,7 @@
 import binascii
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from herdsman.devnomad.structs.durations import go_text
 from herdsman.devnomad.structs.errors import joined, nested, quoted
@@ -18,6 +18,8 @@ _GETTER_MODES = ("any", "file", "dir")
 _CHANGE_MODES = ("noop", "signal", "script", "restart")
 _HOOKS = ("prestart", "poststart", "poststop")
 _PLUGIN_TYPES = ("node", "controller", "monolith")
+_NUMA_AFFINITIES = ("none", "prefer", "require")
+_IDENTITY_NAME = re.compile(r"[a-zA-Z0-9-_]{1,128}")
 _ACTION_NAME = re.compile(r"[a-zA-Z0-9-]{1,128}")
 _DEVICE_NEVER = frozenset({"distinct_hosts", "distinct_property"})
 _VARIABLE = re.compile(r"\$\{[^}]*\}")
@@ -46,6 +48,8 @@ def task_errors(task: Json, group: Json, kind: str) -> Iterator[str]:
     if task["CSIPluginConfig"] is not None:
         yield from _plugin_errors(task["CSIPluginConfig"])
     yield from _action_errors(task)
+    yield from _identities_errors(task["Identities"] or ())
+    yield from _secret_errors(task["Secrets"] or ())
 
 
 def _name_errors(name: str) -> Iterator[str]:
@@ -55,6 +59,8 @@ def _name_errors(name: str) -> Iterator[str]:
         yield "Task name cannot include slashes"
     elif "\0" in name:
         yield "Task name cannot include null characters"
+    elif name in (".", ".."):
+        yield f"Task name cannot be {quoted(name)}: its directory would be another's"
 
 
 def _time_errors(task: Json) -> Iterator[str]:
@@ -83,6 +89,8 @@ def _resource_errors(resources: Json) -> Iterator[str]:
         yield "Task can't ask for disk resources, they have to be specified at the task group level."
     for number, device in enumerate(resources["Devices"] or (), 1):
         yield from nested(f"device {number} failed validation", _device_errors(device))
+    if resources["NUMA"] is not None:
+        yield from _numa_errors(resources["NUMA"], resources["Devices"] or ())
     most, memory = resources["MemoryMaxMB"], resources["MemoryMB"]
     if most > 0 and most < memory:
         yield f"MemoryMaxMB value ({most}) should be larger than MemoryMB value ({memory})"
@@ -93,6 +101,16 @@ def _least_errors(resources: Json) -> Iterator[str]:
         yield f"minimum CPU value is {MIN_CPU}; got {resources['CPU']}"
     if resources["MemoryMB"] < MIN_MEMORY_MB:
         yield f"minimum MemoryMB value is {MIN_MEMORY_MB}; got {resources['MemoryMB']}"
+
+
+def _numa_errors(numa: Json, devices: Sequence[Json]) -> Iterator[str]:
+    """Only devices that the task asks for can be bound, and only in three ways."""
+    asked = {device["Name"] for device in devices}
+    for name in numa["Devices"] or ():
+        if name not in asked:
+            yield f"numa device {quoted(name)} not requested as task resource"
+    if numa["Affinity"] not in _NUMA_AFFINITIES:
+        yield "numa affinity must be one of none, prefer, or require"
 
 
 def _device_errors(device: Json) -> Iterator[str]:
@@ -232,6 +250,45 @@ def _plugin_errors(plugin: Json) -> Iterator[str]:
     if plugin["Type"] not in _PLUGIN_TYPES:
         known = "'node', 'controller', or 'monolith'"
         yield f"CSIPluginConfig PluginType must be one of {known}, got: {quoted(plugin['Type'])}"
+
+
+def _identities_errors(identities: Sequence[Json]) -> Iterator[str]:
+    seen: set[str] = set()
+    for identity in identities:
+        if identity["Name"] in seen:
+            yield f"Identity {quoted(identity['Name'])} found more than once"
+        seen.add(identity["Name"])
+        yield from joined(_identity_errors(identity))
+
+
+def _identity_errors(identity: Json) -> Iterator[str]:
+    name, mode, signal = identity["Name"], identity["ChangeMode"], identity["ChangeSignal"]
+    if not _IDENTITY_NAME.fullmatch(name):
+        yield f"invalid name {quoted(name)}. Must match regex ^{_IDENTITY_NAME.pattern}$"
+    for number, audience in enumerate(identity["Audience"] or (), 1):
+        if not audience:
+            yield f"an empty string is an invalid audience ({number})"
+    if mode not in ("", "noop", "restart", "signal"):
+        yield f"invalid change_mode: {mode}"
+    elif mode == "signal" and not signal:
+        yield 'change_signal must be specified when using change_mode="signal"'
+    elif mode != "signal" and signal:
+        yield f'can only use change_signal={quoted(signal)} with change_mode="signal"'
+    if identity["TTL"] < 0:
+        yield "ttl must be >= 0"
+    if identity["Filepath"] and not identity["File"]:
+        yield "file parameter must be true in order to specify filepath"
+
+
+def _secret_errors(secrets: Sequence[Json]) -> Iterator[str]:
+    seen: set[str] = set()
+    for secret in secrets:
+        if secret["Name"] in seen:
+            yield f"Secret {quoted(secret['Name'])} defined multiple times"
+        seen.add(secret["Name"])
+        for key in ("Name", "Provider", "Path"):
+            if not secret[key]:
+                yield f"Secret {quoted(secret['Name'])} validation failed: secret {key.lower()} cannot be empty"
 
 
 def _action_errors(task: Json) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """A task's template, from its source to the file it makes."""
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from herdsman.devnomad.types import Row
 def write(template: Row, root: Path, *, env: Mapping[str, str], variable: Callable[[str], Row | None]) -> str:
     """Render a template into its file below `root`; answers the text."""
     source = template["EmbeddedTmpl"] or _source(root, template["SourcePath"])
-    nodes = parse(source, left=template["LeftDelim"] or "{{", right=template["RightDelim"] or "}}")
-    text = Renderer(functions(env=env, variable=variable, root=root)).render(nodes)
+    try:
+        nodes = parse(source, left=template["LeftDelim"] or "{{", right=template["RightDelim"] or "}}")
+        text = Renderer(functions(env=env, variable=variable, root=root)).render(nodes)
+    except RecursionError:
+        raise TemplateError("the template is nested too deeply") from None
     target = _inside(root, template["DestPath"])
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(text)
@@ -42,8 +46,17 @@ def environment(text: str) -> dict[str, str]:
         stripped = line.strip()
         if stripped and not stripped.startswith("#") and "=" in stripped:
             key, _, value = stripped.partition("=")
-            value = value.strip()
-            if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
-                value = value[1:-1]
-            found[key.strip().removeprefix("export ")] = value
+            found[key.strip().removeprefix("export ")] = _unquoted(value.strip())
     return found
+
+
+def _unquoted(value: str) -> str:
+    """Single quotes hold what they hold; double quotes know the escapes of JSON."""
+    if len(value) < 2 or value[0] != value[-1] or value[0] not in "\"'":
+        return value
+    if value[0] == "'":
+        return value[1:-1]
+    try:
+        return str(json.loads(value, strict=False))
+    except ValueError:
+        return value[1:-1]

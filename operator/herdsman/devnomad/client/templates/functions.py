@@ -13,9 +13,12 @@ from typing import Any, Final
 
 from herdsman.devnomad.client.templates.render import show
 from herdsman.devnomad.client.templates.syntax import MissingVariable, TemplateError
+from herdsman.devnomad.structs.regexps import matches, regexp_error
 from herdsman.devnomad.types import Row
 
 _NEEDS_CONSUL: Final = ("key", "keyExists", "keyOrDefault", "ls", "safeLs", "tree", "service", "services", "connect")
+_WIDEST: Final = 6  # digits
+_DEEPEST_INDENT: Final = 1_000
 _NEEDS_VAULT: Final = ("secret", "secrets", "pkiCert", "writeToFile")
 
 
@@ -68,6 +71,8 @@ def _sprintf(layout: str, *values: Any) -> str:
     def verb(found: re.Match[str]) -> str:
         if found[2] == "%":
             return "%"
+        if any(len(number) > _WIDEST for number in re.findall(r"\d+", found[1])):
+            return f"%!{found[2]}(BADWIDTH)"
         if not waiting:
             return f"%!{found[2]}(MISSING)"
         value = waiting.pop(0)
@@ -88,6 +93,41 @@ def _all_of(first: Any, *rest: Any) -> Any:
     return next((each for each in (first, *rest) if not each), (first, *rest)[-1])
 
 
+def _numbers(operation: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Arithmetic, of numbers alone: Python would repeat a text, or a list."""
+
+    def calculate(a: Any, b: Any) -> Any:
+        for each in (a, b):
+            if not isinstance(each, int | float) or isinstance(each, bool):
+                raise TypeError(f"{show(each)} is no number")
+        return operation(b, a)
+
+    return calculate
+
+
+def _indent(count: int, text: str) -> str:
+    if not 0 <= count <= _DEEPEST_INDENT:
+        raise ValueError(f"indent must be between 0 and {_DEEPEST_INDENT}")
+    return "\n".join(" " * count + line if line else line for line in text.split("\n"))
+
+
+def _regex_match(pattern: str, text: str) -> bool:
+    _check_pattern(pattern)
+    return matches(pattern, text)
+
+
+def _regex_replace(pattern: str, new: str, text: str) -> str:
+    from herdsman.jobspec.regex import Pattern  # noqa: PLC0415 - not everybody's
+
+    _check_pattern(pattern)
+    return Pattern(pattern).replace(text, new, lambda _units: None)
+
+
+def _check_pattern(pattern: str) -> None:
+    if complaint := regexp_error(pattern):
+        raise ValueError(complaint)
+
+
 def _index(value: Any, *keys: Any) -> Any:
     for key in keys:
         value = value.get(key) if isinstance(value, Mapping) else value[key]
@@ -100,11 +140,11 @@ def _timestamp(layout: str = "") -> str:
 
 
 _PURE: Final[Mapping[str, Callable[..., Any]]] = {
-    "add": lambda a, b: b + a,
-    "subtract": lambda a, b: b - a,
-    "multiply": lambda a, b: b * a,
-    "divide": lambda a, b: b // a if isinstance(a, int) and isinstance(b, int) else b / a,
-    "modulo": lambda a, b: b % a,
+    "add": _numbers(operator.add),
+    "subtract": _numbers(operator.sub),
+    "multiply": _numbers(operator.mul),
+    "divide": _numbers(lambda b, a: b // a if isinstance(a, int) and isinstance(b, int) else b / a),
+    "modulo": _numbers(operator.mod),
     "and": _all_of,
     "or": _any_of,
     "not": lambda value: not value,
@@ -124,15 +164,15 @@ _PURE: Final[Mapping[str, Callable[..., Any]]] = {
     "contains": lambda needle, hay: needle in hay,
     "in": lambda hay, needle: needle in hay,
     "hasPrefix": lambda prefix, text: text.startswith(prefix),
-    "indent": lambda count, text: "\n".join(" " * count + line if line else line for line in text.split("\n")),
+    "indent": _indent,
     "join": lambda glue, parts: glue.join(show(each) for each in parts),
-    "loop": lambda first, last=None: list(range(first)) if last is None else list(range(first, last)),
+    "loop": lambda first, last=None: range(first) if last is None else range(first, last),
     "parseBool": lambda text: text.lower() in {"1", "t", "true"},
     "parseFloat": float,
     "parseInt": int,
     "parseJSON": json.loads,
-    "regexMatch": lambda pattern, text: re.search(pattern, text) is not None,
-    "regexReplaceAll": lambda pattern, new, text: re.sub(pattern, re.sub(r"\$\{?(\w+)\}?", r"\\g<\1>", new), text),
+    "regexMatch": _regex_match,
+    "regexReplaceAll": _regex_replace,
     "replaceAll": lambda old, new, text: text.replace(old, new),
     "sha256Hex": lambda text: hashlib.sha256(text.encode()).hexdigest(),
     "split": lambda glue, text: text.split(glue),

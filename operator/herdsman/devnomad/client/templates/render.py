@@ -18,6 +18,8 @@ from herdsman.devnomad.client.templates.syntax import (
 )
 
 _NOTHING: Final = object()
+_MOST_STEPS: Final = 200_000
+_LONGEST: Final = 4 << 20
 
 
 class Renderer:
@@ -25,6 +27,19 @@ class Renderer:
 
     def __init__(self, functions: Mapping[str, Callable[..., Any]]) -> None:
         self._functions = functions
+        self._steps, self._length = _MOST_STEPS, _LONGEST
+
+    def _step(self) -> None:
+        """A template that loops for ever, or nearly, ends here: nobody else is served meanwhile."""
+        self._steps -= 1
+        if self._steps < 0:
+            raise TemplateError(f"the template takes more than {_MOST_STEPS} steps")
+
+    def _emit(self, text: str, out: list[str]) -> None:
+        self._length -= len(text)
+        if self._length < 0:
+            raise TemplateError(f"the template makes more than {_LONGEST >> 20} MiB of text")
+        out.append(text)
 
     def render(self, nodes: Iterable[Node]) -> str:
         """The text that the nodes make."""
@@ -34,11 +49,12 @@ class Renderer:
 
     def _walk(self, nodes: Iterable[Node], dot: Any, variables: dict[str, Any], out: list[str]) -> None:
         for node in nodes:
+            self._step()
             match node:
                 case Text():
-                    out.append(node.text)
+                    self._emit(node.text, out)
                 case Emit():
-                    out.append(show(self._pipeline(node.pipeline, dot, variables)))
+                    self._emit(show(self._pipeline(node.pipeline, dot, variables)), out)
                 case Assign():
                     variables[node.names[0]] = self._pipeline(node.pipeline, dot, variables)
                 case Block():
@@ -58,10 +74,11 @@ class Renderer:
         self._walk(block.body, value if block.kind == "with" else dot, inner, out)
 
     def _range(self, block: Block, value: Any, dot: Any, variables: dict[str, Any], out: list[str]) -> None:
-        entries = _entries(value)
-        if not entries:
+        if not value:
             self._walk(block.otherwise, dot, variables, out)
-        for key, each in entries:
+            return
+        for key, each in _entries(value):
+            self._step()
             inner = dict(variables)
             if len(block.names) == 2:
                 inner[block.names[0]], inner[block.names[1]] = key, each
@@ -93,7 +110,7 @@ class Renderer:
             raise TemplateError(f'function "{name}" not defined')
         try:
             return function(*arguments)
-        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+        except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, MemoryError) as error:
             raise TemplateError(f"error calling {name}: {error}") from error
 
     def _operand(self, operand: Operand, dot: Any, variables: dict[str, Any]) -> Any:
@@ -126,12 +143,14 @@ def _follow(value: Any, fields: tuple[str, ...]) -> Any:
     return value
 
 
-def _entries(value: Any) -> list[tuple[Any, Any]]:
+def _entries(value: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(value, Mapping):
         return sorted(value.items())
     if isinstance(value, int) and not isinstance(value, bool):
-        return [(index, index) for index in range(value)]
-    return list(enumerate(value or ()))
+        return ((index, index) for index in range(value))
+    if not isinstance(value, list | tuple | range):
+        raise TemplateError(f"range can't iterate over {show(value)}")
+    return enumerate(value)
 
 
 def show(value: Any) -> str:
@@ -140,7 +159,9 @@ def show(value: Any) -> str:
         return "<no value>"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | range):
+        if len(value) > _LONGEST:
+            raise TemplateError("a list is too long to be shown")
         return f"[{' '.join(show(each) for each in value)}]"
     if isinstance(value, Mapping):
         return f"map[{' '.join(f'{key}:{show(each)}' for key, each in sorted(value.items()))}]"

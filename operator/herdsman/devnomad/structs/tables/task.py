@@ -119,7 +119,7 @@ TaskSchedule
   Cron  *TaskScheduleCron
 TaskScheduleCron
   Start     string
-  Stop      string
+  End       string
   Timezone  string
 Secret
   Name      string
