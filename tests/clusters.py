@@ -57,7 +57,7 @@ class Cluster:
         until(lambda: self.call("GET", "/v1/jobs?namespace=*") == [])
 
 
-def until(condition: Callable[[], object], timeout: float = 15.0) -> None:
+def until(condition: Callable[[], object], timeout: float = 30.0) -> None:
     """Wait until *condition* holds; a world that does not come to it fails the test."""
     end = time.monotonic() + timeout
     while not condition():
@@ -96,10 +96,9 @@ def operating(specs: Path, address: str, **flags: Any) -> Iterator[Wired]:
         ignore_nomad_env=True,
     )
     wired = wire(settings)
-    wired.service.start()
+    wired.start()
     try:
         yield wired
     finally:
         assert wired.service.stop(), "every look under way ends within the grace"
-        wired.cluster.close()
-        wired.store.close()
+        wired.close()

@@ -12,10 +12,12 @@ from herdsman.adapters.hcl import OfflineHclParser
 from herdsman.adapters.metrics import PrometheusMetrics
 from herdsman.adapters.store import SqliteStore
 from herdsman.claim import claim
-from herdsman.errors import NomadError
+from herdsman.errors import NomadError, SourceError
 from herdsman.load import Bodies, Loader
+from herdsman.model.catalog import Catalog
+from herdsman.model.documents import AGE_BEGINS
 from herdsman.model.keys import Key
-from herdsman.model.sources import Snapshot, SourceFile
+from herdsman.model.sources import Snapshot, SourceFile, SourceState
 from herdsman.model.statuses import Event, Status
 from herdsman.reconcile import Ports
 from herdsman.runtime.faces import Faces
@@ -47,6 +49,24 @@ def fleet_document(name: str = "f", **spec: Any) -> str:
     return yaml.safe_dump({"apiVersion": "herdsman/v1", "kind": "Fleet", "metadata": {"name": name}, "spec": spec})
 
 
+def sealed(text: str) -> str:
+    """As if *text* were encrypted; `unseal` opens it."""
+    return f"{AGE_BEGINS}\n{text[::-1]}\n-----END AGE ENCRYPTED FILE-----\n"
+
+
+def unseal(text: str) -> str:
+    """What was sealed. Raises `SourceError` where that is told by its text."""
+    if "damaged" in text:
+        raise SourceError("it is not encrypted for this operator, or was damaged")
+    return text.splitlines()[1][::-1]
+
+
+class Asked:
+    """A request to look again that was carried out while it was made."""
+
+    id, total, pending, done = 1, 0, set[Key](), True
+
+
 class Harness:
     """The operator's parts, turned by hand: `sync` is one snapshot, one list call, and work until nothing is due."""
 
@@ -56,6 +76,8 @@ class Harness:
         self.clock = FakeClock()
         self.source = "dir:here"
         self.settled = True
+        self.catalog = Catalog()
+        self.commit = ""  # what the files belong to, where they belong to a commit
         self.store = SqliteStore(":memory:")
         self.events: list[Event] = []
         self.metrics = PrometheusMetrics()
@@ -66,9 +88,17 @@ class Harness:
         if lose_state:
             self.store = SqliteStore(":memory:")
         self.queue: WorkQueue[Key] = WorkQueue(self.clock)
-        self.loader = Loader(fleet="default", store=self.store)
+        self.loader = Loader(
+            fleet="default",
+            store=self.store,
+            catalogs=lambda snapshot: self.catalog,
+            decrypt=unseal,
+            clock=self.clock,
+        )
         self.ports = Ports(nomad=self.nomad, store=self.store, clock=self.clock, body=Bodies(OfflineHclParser()))
-        self.view = FleetView(desired=self.loader.nothing(), nomad=self.nomad, store=self.store, clock=self.clock)
+        self.view = FleetView(
+            desired=self.loader.nothing(), nomad=self.nomad, store=self.store, clock=self.clock, body=self.ports.body
+        )
         self.faces = Faces(store=self.store, metrics=self.metrics, clock=self.clock, publish=self.events.append)
         self.worker = Worker(
             queue=self.queue,
@@ -102,7 +132,7 @@ class Harness:
         data = {p: t.encode() if isinstance(t, str) else t for p, t in self.files.items()}
         files = {p: SourceFile(p, d, sha256(d).hexdigest()) for p, d in data.items()}
         revision = sha256(repr(sorted(data.items())).encode()).hexdigest()[:12]
-        return Snapshot(revision, files, settled=self.settled)
+        return Snapshot(revision, files, settled=self.settled, commit=self.commit)
 
     def relist(self) -> None:
         """List Nomad, claim the fleet, and look at everything; a Nomad that does not answer is waited for."""
@@ -146,6 +176,10 @@ class Harness:
     # -- usecases.Running --
 
     @property
+    def source_state(self) -> SourceState:
+        return SourceState(Snapshot("test", {}), files=len(self.files))
+
+    @property
     def ready(self) -> bool:
         return True
 
@@ -158,7 +192,10 @@ class Harness:
             self.view.permit(key)
             self.queue.add(key, Priority.USER)
         self.work()
-        return None  # type: ignore[return-value]
+        return Asked()
+
+    def news(self) -> None:
+        self.load()
 
     def request(self, number: int) -> Request | None:
         return None

@@ -47,6 +47,48 @@ PLACES: dict[str, tuple[str, str, str]] = {
     "nomad_timeout": ("HERDSMAN_NOMAD_TIMEOUT", "11", "12"),
     "nomad_skip_verify": ("NOMAD_SKIP_VERIFY", "true", "false"),
     "fleet": ("HERDSMAN_FLEET", "env", "file"),
+    "git": ("HERDSMAN_GIT", "https://env/x.git", "https://file/x.git"),
+    "branch": ("HERDSMAN_BRANCH", "env", "file"),
+    "tag": ("HERDSMAN_TAG", "env", "file"),
+    "semver": ("HERDSMAN_SEMVER", "1.x", "2.x"),
+    "commit": ("HERDSMAN_COMMIT", "a", "b"),
+    "path": ("HERDSMAN_PATH", "env", "file"),
+    "git_interval": ("HERDSMAN_GIT_INTERVAL", "5", "6"),
+    "git_timeout": ("HERDSMAN_GIT_TIMEOUT", "5", "6"),
+    "git_username": ("HERDSMAN_GIT_USERNAME", "env", "file"),
+    "git_token_file": ("HERDSMAN_GIT_TOKEN_FILE", "/env", "/file"),
+    "git_scheme": ("HERDSMAN_GIT_SCHEME", "bearer", "bearer"),
+    "git_cacert": ("HERDSMAN_GIT_CACERT", "/env", "/file"),
+    "git_client_cert": ("HERDSMAN_GIT_CLIENT_CERT", "/env", "/file"),
+    "git_client_key": ("HERDSMAN_GIT_CLIENT_KEY", "/env", "/file"),
+    "git_ssh_key": ("HERDSMAN_GIT_SSH_KEY", "/env", "/file"),
+    "git_known_hosts": ("HERDSMAN_GIT_KNOWN_HOSTS", "/env", "/file"),
+    "git_allow_insecure": ("HERDSMAN_GIT_ALLOW_INSECURE", "true", "false"),
+    "verify": ("HERDSMAN_VERIFY", "head", "tag"),
+    "verify_ssh_signers": ("HERDSMAN_VERIFY_SSH_SIGNERS", "/env", "/file"),
+    "git_write": ("HERDSMAN_GIT_WRITE", "off", "push"),
+    "git_committer": ("HERDSMAN_GIT_COMMITTER", "env", "file"),
+    "git_keep_unpushed": ("HERDSMAN_GIT_KEEP_UNPUSHED", "true", "false"),
+    "commit_status_token_file": ("HERDSMAN_COMMIT_STATUS_TOKEN_FILE", "/env", "/file"),
+    "commit_status_provider": ("HERDSMAN_COMMIT_STATUS_PROVIDER", "github", "gitea"),
+    "commit_status_api": ("HERDSMAN_COMMIT_STATUS_API", "https://env", "https://file"),
+    "age_identity": ("HERDSMAN_AGE_IDENTITY", "/env", "/file"),
+    "site_domain": ("HERDSMAN_SITE_DOMAIN", "env.org", "file.org"),
+    "site_registry": ("HERDSMAN_SITE_REGISTRY", "env.org", "file.org"),
+    "site_platform_registry": ("HERDSMAN_SITE_PLATFORM_REGISTRY", "env.org", "file.org"),
+    "site_service_provider": ("HERDSMAN_SITE_SERVICE_PROVIDER", "consul", "consul"),
+    "site_labelled_nodes": ("HERDSMAN_SITE_LABELLED_NODES", "true", "false"),
+    "site_disk_quotas": ("HERDSMAN_SITE_DISK_QUOTAS", "true", "false"),
+    "site_notify_url": ("HERDSMAN_SITE_NOTIFY_URL", "https://env", "https://file"),
+    "usage": ("HERDSMAN_USAGE", "never", "always"),
+    "usage_interval": ("HERDSMAN_USAGE_INTERVAL", "5", "6"),
+    "usage_keep_days": ("HERDSMAN_USAGE_KEEP_DAYS", "5", "6"),
+    "accounting_folder": ("HERDSMAN_ACCOUNTING_FOLDER", "/env", "/file"),
+    "accounting_external": ("ACCOUNTING_PTH", "/env", "/file"),
+    "oidc_issuer": ("HERDSMAN_OIDC_ISSUER", "https://env", "https://file"),
+    "oidc_cacert": ("HERDSMAN_OIDC_CACERT", "/env", "/file"),
+    "token_file": ("HERDSMAN_TOKEN_FILE", "/env", "/file"),
+    "webhook_secret_file": ("HERDSMAN_WEBHOOK_SECRET_FILE", "/env", "/file"),
     "specs": ("HERDSMAN_SPECS", "/env", "/file"),
     "state": ("HERDSMAN_STATE", "/env", "/file"),
     "listen": ("HERDSMAN_LISTEN", "127.0.0.1:1", "127.0.0.1:2"),
@@ -75,21 +117,61 @@ def test_flags_over_environment_over_file_over_defaults(name: str, file: Path, m
     assert shown(load({}, file=file), name) == from_env
     assert shown(load({name: from_file}), name) == from_file, "a flag"
     assert shown(load({name: None}), name) == from_env, "a flag that was not given"
-    assert default not in (from_env, from_file) or name in ("take_over", "nomad_skip_verify")
+    assert default not in (from_env, from_file) or isinstance(getattr(load({}), name), bool)
 
 
 def test_every_setting_is_in_that_table() -> None:
-    """But for the token, which is no value to show."""
-    assert Settings.model_fields.keys() == PLACES.keys() | {"nomad_token"}
+    """But for secrets, which are no values to show, and for lists."""
+    secrets = {"nomad_token", "git_token", "git_proxy", "webhook_secret"}
+    assert Settings.model_fields.keys() == PLACES.keys() | secrets | LISTS | {"fleets", "vos"}
 
 
-@pytest.mark.parametrize("variable", ["NOMAD_TOKEN", "HERDSMAN_NOMAD_TOKEN"])
-def test_the_token_is_never_shown(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+LISTS = {
+    "include",
+    "exclude",
+    "verify_gpg_keys",
+    "oidc_audience",
+    "oidc_clients",
+    "oidc_algorithms",
+    "admins",
+    "catalogs",
+}
+
+
+@pytest.mark.parametrize("name", sorted(LISTS))
+def test_a_list_has_commas_in_a_variable(name: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the file it is a list, on the command line a flag that is given again."""
+    file.write_text(f"{name}: [x, y]\n")
+    assert [str(v) for v in getattr(load({}, file=file), name)] == ["x", "y"]
+    monkeypatch.setenv(f"HERDSMAN_{name.upper()}", "a, b,")
+    assert [str(v) for v in getattr(load({}, file=file), name)] == ["a", "b"]
+    assert [str(v) for v in getattr(load({name: ("c",)}, file=file), name)] == ["c"]
+
+
+def test_a_mapping_is_json_in_a_variable(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a mapping in the file."""
+    file.write_text("vos: {vo.example.org: ai}\n")
+    assert load({}, file=file).vos == {"vo.example.org": "ai"}
+    monkeypatch.setenv("HERDSMAN_VOS", '{"other": "b"}')
+    assert load({}, file=file).vos["other"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("variable", "name"),
+    [
+        ("NOMAD_TOKEN", "nomad_token"),
+        ("HERDSMAN_NOMAD_TOKEN", "nomad_token"),
+        ("HERDSMAN_GIT_TOKEN", "git_token"),
+        ("HERDSMAN_GIT_PROXY", "git_proxy"),
+        ("HERDSMAN_WEBHOOK_SECRET", "webhook_secret"),
+    ],
+)
+def test_a_secret_is_never_shown(variable: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It comes from the environment or a file, and no rendering of the settings has it."""
     monkeypatch.setenv(variable, "hunter2")
     found = load({})
 
-    assert found.nomad_token.get_secret_value() == "hunter2"
+    assert getattr(found, name).get_secret_value() == "hunter2"
     assert "hunter2" not in f"{found!r} {found} {found.model_dump_json()}"
 
 
@@ -126,6 +208,40 @@ def test_settings_of_one_load_are_not_those_of_the_next(file: Path) -> None:
     file.write_text("fleet: one\n")
     assert load({}, file=file).fleet == "one"
     assert load({}).fleet == "default"
+
+
+def test_several_fleets_have_what_the_process_has(file: Path) -> None:
+    """But for name, state, and what is said of each; without any, there is one."""
+    file.write_text(
+        "state: /var/lib/herdsman\nnomad: http://shared:1\nresync: 7\nbranch: main\n"
+        "fleets:\n  prod: {git: 'https://h/x.git', nomad: 'http://own:1', path: prod}\n  lab: {specs: /lab}\n"
+    )
+    prod, lab = load({}, file=file).each()
+
+    assert (prod.fleet, prod.nomad, prod.path, prod.branch) == ("prod", "http://own:1", "prod", "main")
+    assert (lab.fleet, lab.nomad, lab.specs, lab.git) == ("lab", "http://shared:1", Path("/lab"), "")
+    assert (prod.state, lab.state) == (Path("/var/lib/herdsman/prod"), Path("/var/lib/herdsman/lab"))
+    assert prod.resync == lab.resync == 7
+    assert [s.fleet for s in load({}).each()] == ["default"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("fleets: {a: {workrs: 1}}", "fleets.a.workrs"),
+        ("fleets: {a: {workers: 99}}", "fleets.a.workers"),
+        ("fleets: {a: {listen: '127.0.0.1:1'}}", "listen is of the whole process"),
+        ("fleets: {'../a': {}}", "no name of a fleet"),
+        ("fleets: {a: {fleets: {}}}", "fleets is of the whole process"),
+    ],
+)
+def test_what_is_wrong_with_one_of_several_fleets(text: str, said: str, file: Path) -> None:
+    """It is said with the fleet's name, before anything starts."""
+    file.write_text(text)
+
+    with pytest.raises(SettingsError) as caught:
+        load({}, file=file)
+    assert said in str(caught.value)
 
 
 # -- what is said where one is wrong -----------------------------------------------------------------------------------

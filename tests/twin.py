@@ -15,7 +15,7 @@ from herdsman.devnomad.structs.changed import settle_policies, spec_changed
 from herdsman.devnomad.structs.jobdiff import diff
 from herdsman.devnomad.structs.updates import needs_replacement
 from herdsman.errors import Conflict, NomadError, Refused, Unavailable
-from herdsman.model.keys import Key, job_key, namespace_key
+from herdsman.model.keys import Key, job_key, namespace_key, variable_key
 from herdsman.model.observed import (
     STAMP,
     Allocation,
@@ -58,7 +58,7 @@ class NomadTwin:
     def __init__(self, fault: Fault | None = None) -> None:
         self.jobs: dict[Key, Job] = {}
         self.spaces: dict[str, dict[str, Any]] = {"default": {"Name": "default", "Description": "", "Meta": None}}
-        self.variables: dict[str, VariableItems] = {}
+        self.kept: dict[tuple[str, str], VariableItems] = {}  # variables
         self.index = 10
         self.evaluations_made = 0
         self.writes: list[tuple[str, Key | str]] = []
@@ -72,6 +72,12 @@ class NomadTwin:
         key = job_key(body.get("Namespace") or "default", body["ID"])
         self._register(key, body, None)
         return key
+
+    def foreign_put(self, path: str, items: Mapping[str, str], *, namespace: str = "default") -> None:
+        """Somebody else writes a variable whole."""
+        self.index += 1
+        created = self.kept[namespace, path].create_index if (namespace, path) in self.kept else self.index
+        self.kept[namespace, path] = VariableItems(dict(items), self.index, created)
 
     def foreign_edit(self, key: Key, change: Callable[[dict[str, Any]], object]) -> None:
         """Somebody else registers the live job with *change* made to it."""
@@ -141,6 +147,12 @@ class NomadTwin:
         job = self.jobs.get(key)
         return LiveJob(key, deepcopy(job.body)) if job is not None else None
 
+    def versions(self, key: Key) -> Sequence[LiveJob]:
+        self._enter("versions", key)
+        job = self.jobs.get(key)
+        kept = [] if job is None else sorted(job.versions.items(), reverse=True)
+        return [LiveJob(key, deepcopy(body)) for _, body in kept]
+
     def provenance(self, key: Key, version: int) -> Provenance | None:
         self._enter("provenance", key)
         job = self.jobs.get(key)
@@ -177,9 +189,13 @@ class NomadTwin:
         self._enter("namespaces", None)
         return {namespace_key(n): LiveNamespace(namespace_key(n), deepcopy(b)) for n, b in self.spaces.items()}
 
-    def variable(self, path: str) -> VariableItems:
-        self._enter("variable", None)
-        return self.variables.get(path, VariableItems({}, 0))
+    def variable(self, path: str, *, namespace: str = "default") -> VariableItems:
+        self._enter("variable", None if path.startswith("herdsman/") else variable_key(namespace, path))
+        return self.kept.get((namespace, path), VariableItems({}, 0))
+
+    def variables(self) -> Mapping[Key, int]:
+        self._enter("variables", None)
+        return {variable_key(n, p): v.index for (n, p), v in self.kept.items()}
 
     # -- ports.NomadWriter --
 
@@ -229,15 +245,28 @@ class NomadTwin:
         self.spaces.pop(key.name, None)
         self._lose(lost)
 
-    def put_variable(self, path: str, items: Mapping[str, str], *, if_index: int) -> VariableItems:
-        lost = self._enter("put_variable", None)
-        if self.variables.get(path, VariableItems({}, 0)).index != if_index:
+    def put_variable(
+        self, path: str, items: Mapping[str, str], *, if_index: int, namespace: str = "default"
+    ) -> VariableItems:
+        lost = self._enter("put_variable", None if path.startswith("herdsman/") else variable_key(namespace, path))
+        before = self.kept.get((namespace, path), VariableItems({}, 0))
+        if before.index != if_index:
             raise Conflict("cas error")
+        if namespace not in self.spaces:
+            raise Refused(f'variable "{path}" is in nonexistent namespace "{namespace}"')
         self.writes.append(("put_variable", path))
-        self.index += 1
-        self.variables[path] = VariableItems(dict(items), self.index)
+        self.foreign_put(path, items, namespace=namespace)
         self._lose(lost)
-        return self.variables[path]
+        return self.kept[namespace, path]
+
+    def delete_variable(self, path: str, *, if_index: int, namespace: str = "default") -> None:
+        lost = self._enter("delete_variable", variable_key(namespace, path))
+        if self.kept.get((namespace, path), VariableItems({}, 0)).index != if_index:
+            raise Conflict("cas error")
+        self.writes.append(("delete_variable", path))
+        self.index += 1
+        self.kept.pop((namespace, path), None)
+        self._lose(lost)
 
     # -- inside --
 

@@ -9,10 +9,17 @@
 #
 # Nomad lets management tokens alone make and remove namespaces: with this policy, specs of kind Namespace are refused.
 
-# In every namespace: list jobs, read them and follow their events, understand HCL, dry-run and write. Where Herdsman is
-# to write in some namespaces only, name those in blocks of their own, and leave "*" list-jobs and read-job.
+# In every namespace: list jobs, read them and follow their events, understand HCL, dry-run and write; and the variables
+# that jobs read, for specs of kind Variable and the secrets of deployments. Where Herdsman is to write in some namespaces
+# only, name those in blocks of their own, and leave "*" list-jobs and read-job.
 namespace "*" {
   capabilities = ["list-jobs", "read-job", "parse-job", "submit-job"]
+
+  variables {
+    path "nomad/jobs/*" {
+      capabilities = ["list", "read", "write", "destroy"]
+    }
+  }
 }
 
 # The same again, because the most specific rule counts alone. The variables say whose each fleet's name is.
@@ -23,11 +30,20 @@ namespace "default" {
     path "herdsman/*" {
       capabilities = ["read", "write"]
     }
+
+    path "nomad/jobs/*" {
+      capabilities = ["list", "read", "write", "destroy"]
+    }
   }
 }
 
 # The version of the agent that answers (GET /v1/agent/self); without it, only that is not known.
 agent {
+  policy = "read"
+}
+
+# What nodes have and how full they are, for /v1/stats/cluster; without it, only that is not known.
+node {
   policy = "read"
 }
 

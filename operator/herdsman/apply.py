@@ -2,12 +2,22 @@
 
 from herdsman.errors import Conflict
 from herdsman.model.observed import Registered
-from herdsman.model.plans import DeleteNamespace, Plan, PurgeJob, PutNamespace, Register, Step, StopJob
+from herdsman.model.plans import (
+    DeleteNamespace,
+    DeleteVariable,
+    Plan,
+    PurgeJob,
+    PutNamespace,
+    PutVariable,
+    Register,
+    Step,
+    StopJob,
+)
 from herdsman.ports import Nomad
 
 
 def apply(plan: Plan, nomad: Nomad) -> Registered | None:
-    """Run the steps of *plan* in order; the answer is the last register's, where there is one.
+    """Run the steps of *plan* in order; the answer is the last write's that has an index, where there is one.
 
     Raises what the step that failed raised; the steps before it stay done, and the next look sees them.
     """
@@ -35,6 +45,11 @@ def _run(step: Step, nomad: Nomad) -> Registered | None:
             nomad.put_namespace(step.body)
         case DeleteNamespace():
             nomad.delete_namespace(step.key)
+        case PutVariable(key=key):
+            written = nomad.put_variable(key.name, step.items, if_index=step.if_index, namespace=key.namespace)
+            return Registered(written.index)
+        case DeleteVariable(key=key):
+            nomad.delete_variable(key.name, if_index=step.if_index, namespace=key.namespace)
     return None
 
 

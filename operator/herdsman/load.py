@@ -3,27 +3,46 @@
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 import orjson
 
+from herdsman.core.deployments import Decrypt, Known, Workshop
 from herdsman.core.desire import desire, nothing
 from herdsman.core.ignore import IGNORE_FILE, bad_rules, ignored, is_spec
 from herdsman.core.parse import ParsedFile, parse_file
 from herdsman.errors import Refused
+from herdsman.model.catalog import Catalog, Site
 from herdsman.model.desired import Desired, DesiredJob
 from herdsman.model.keys import Key
 from herdsman.model.observed import STAMP, Body
 from herdsman.model.sources import Snapshot, SourceFile
-from herdsman.ports import HclParser, StatusStore
+from herdsman.ports import Clock, HclParser, StatusStore
 
 
 class Loader:
-    """Understands snapshots, one after the other. *fleet* is the name where no Fleet document gives one."""
+    """Understands snapshots, one after the other. *fleet* is the name where no Fleet document gives one.
 
-    def __init__(self, *, fleet: str, store: StatusStore) -> None:
+    *catalogs* answers the catalog that goes with a snapshot, *site* is what every deployment is told of its cluster,
+    and *decrypt* opens what is encrypted in specs; without *clock* every sync window counts as closed.
+    """
+
+    def __init__(
+        self,
+        *,
+        fleet: str,
+        store: StatusStore,
+        catalogs: Callable[[Snapshot], Catalog] = lambda snapshot: Catalog(),
+        site: Site | None = None,
+        decrypt: Decrypt | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._fleet, self._store = fleet, store
+        self._catalogs, self._site, self._clock = catalogs, site or Site(), clock
+        self._decrypt = _remembering(decrypt) if decrypt is not None else None
+        self._made = Known()
         self._parsed: dict[tuple[str, str], ParsedFile] = {}
 
     def nothing(self) -> Desired:
@@ -36,15 +55,43 @@ class Loader:
         snapshot = replace(snapshot, files=_heeded(snapshot.files, rules))
         self._parsed = {(f.path, f.digest): self._parse(f) for f in specs(snapshot.files, rules)}
         parsed = [*self._parsed.values(), ParsedFile(IGNORE_FILE, rejections=bad_rules(rules))]
-        last = self._store.fleet()
-        desired = desire(parsed, snapshot, default_fleet=self._fleet, last_fleet=last)
+        last, workshop = self._store.fleet(), self._workshop(parsed, snapshot)
+        desired = desire(parsed, snapshot, default_fleet=self._fleet, last_fleet=last, workshop=workshop)
+        self._keep_templates(desired, workshop.catalog)
         if desired.fleet != last and not desired.blocked:
             self._store.put_fleet(desired.fleet)
         return desired
 
+    def _workshop(self, parsed: Iterable[ParsedFile], snapshot: Snapshot) -> Workshop:
+        """What deployments are made with; where there are none, no catalog is read."""
+        ordered = any(d.kind == "Deployment" for file in parsed for d in file.documents)
+        self._made.begin()
+        return Workshop(
+            catalog=self._catalogs(snapshot) if ordered else Catalog(),
+            site=self._site,
+            decrypt=self._decrypt,
+            kept=self._store.template,
+            applied=lambda key: self._store.memory(key).template,
+            now=self._clock.now() if self._clock is not None else None,
+            known=self._made,
+        )
+
+    def _keep_templates(self, desired: Desired, catalog: Catalog) -> None:
+        """A version of an entry that a deployment is made from outlives the catalog: some stay at it."""
+        used = {(order.entry, order.template) for order in desired.orders.values() if order.template}
+        for name, digest in sorted(used):
+            entry = catalog.entries.get(name)
+            if entry is not None and entry.digest == digest and self._store.template(digest) is None:
+                self._store.keep_template(entry)
+
     def _parse(self, file: SourceFile) -> ParsedFile:
         known = self._parsed.get((file.path, file.digest))
         return known if known is not None else parse_file(file.path, file.data or b"")
+
+
+def _remembering(decrypt: Decrypt) -> Decrypt:
+    """The same, for a snapshot is understood many times; what is wrong with a text is looked at again."""
+    return lru_cache(maxsize=10_000)(decrypt)
 
 
 def specs(files: Mapping[str, SourceFile], rules: str) -> list[SourceFile]:

@@ -135,7 +135,7 @@ def _compare(wanted: DesiredJob, seen: Look, memory: Memory, eyes: Eyes) -> Look
         if written is not None and written.version == live.version and written.digest == seal(wanted) and not live.stop:
             return replace(seen, same=True)  # our own stop carries the digest on, and is not what is wanted
         if not memory.known:
-            seen = replace(seen, spec_changed=written is not None and _digest(written) != wanted.digest)
+            seen = replace(seen, spec_changed=written is not None and sealed(written) != wanted.digest)
     if wanted.policy.drift is Drift.OFF and seen.ours and not seen.spec_changed:
         return replace(seen, same=True)
     if seen.spec_changed and same_job:
@@ -160,7 +160,7 @@ def _last_write(live: LiveJob, eyes: Eyes, *, deep: bool) -> Provenance | None:
     return None
 
 
-def _digest(provenance: Provenance) -> str:
+def sealed(provenance: Provenance) -> str:
     """The digest without its lens."""
     return provenance.digest.partition(".")[0]
 
@@ -230,7 +230,7 @@ def _written_version(wanted: DesiredJob, live: LiveJob, memory: Memory, eyes: Ey
     if live.version == 0:
         return None
     written = _last_write(live, eyes, deep=True)
-    return written.version if written is not None and _digest(written) == wanted.digest else None
+    return written.version if written is not None and sealed(written) == wanted.digest else None
 
 
 REVERTED = "Nomad reverted this spec after a failed deployment; it is not tried again until it changes or is approved"

@@ -4,11 +4,13 @@ Every method may raise the errors of `herdsman.errors` and nothing else. Methods
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from herdsman.core.prune import PruneRound
+from herdsman.model.catalog import Entry
 from herdsman.model.desired import Fleet
+from herdsman.model.identity import Denial, Identity
 from herdsman.model.keys import Key
 from herdsman.model.memory import Memory
 from herdsman.model.observed import (
@@ -26,9 +28,12 @@ from herdsman.model.observed import (
     Registered,
     VariableItems,
 )
-from herdsman.model.plans import Approval
+from herdsman.model.placements import Placement
+from herdsman.model.plans import Approval, Pin
 from herdsman.model.sources import Snapshot
 from herdsman.model.statuses import Event, Record, Severity, Status
+from herdsman.model.usage import Amounts, Node, Scope, Sighting, Summary, UsageQuery, UsageRow
+from herdsman.model.writes import CommitState, WriteRequest, Written
 
 
 class Clock(Protocol):
@@ -43,6 +48,18 @@ class Clock(Protocol):
         ...
 
 
+class Auth(Protocol):
+    """Who asks. Neither method raises, and what it is given is kept nowhere."""
+
+    def identify(self, token: str) -> Identity | Denial:
+        """Whose *token* that is, or why it is nobody's."""
+        ...
+
+    def anonymous(self) -> Identity | None:
+        """Who asks without a token; None where that is nobody."""
+        ...
+
+
 class Source(Protocol):
     """Where specs come from: read as one whole snapshot, watched only as a hint."""
 
@@ -54,8 +71,61 @@ class Source(Protocol):
         """Call *changed* after every change, until *stopped* answers true. Blocks; runs in a thread of its own."""
         ...
 
+    def poke(self) -> None:
+        """Somebody says that there is news: the next snapshot goes and gets it, wherever it lies."""
+        ...
+
     def describe(self) -> str:
         """What a reader knows it by: a directory, or a URL with branch and path, without credentials."""
+        ...
+
+    def close(self) -> None:
+        """End what was begun for it."""
+        ...
+
+
+class SpecWriter(Protocol):
+    """Where specs are written to: what `Source` reads, a request at a time, whole or not at all."""
+
+    def write(self, request: WriteRequest) -> Written:
+        """Carry out all edits of *request*; one that was carried out before is answered, not repeated.
+
+        Raises `UsageError` where it makes no sense, `Conflict` where a file is not as an edit expects it, `Refused`
+        and `Forbidden` with the words of who refuses, `Unavailable` where it cannot be carried out now. Then nothing
+        was changed, unless the error says that this is not known.
+        """
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a file in the newest state that is known; None where there is none."""
+        ...
+
+    def read_at(self, path: str, revision: str) -> bytes | None:
+        """The content of a file at an earlier commit; None where there is none.
+
+        Raises `UsageError` where it has no such commit, or keeps no history at all.
+        """
+        ...
+
+    def describe(self) -> str:
+        """What a reader knows it by: a directory, or a URL with branch and path, without credentials."""
+        ...
+
+
+class CommitStatuses(Protocol):
+    """Tells the host of a repository how a commit fares. Never waits, and never raises for what the host answers."""
+
+    def report(
+        self,
+        repo_url: str,
+        commit: str,
+        *,
+        state: CommitState,
+        description: str,
+        context: str = "herdsman",
+        target_url: str = "",
+    ) -> None:
+        """Let the host show *state*, with one line that says why, and a link. Only the newest of a commit is told."""
         ...
 
 
@@ -86,6 +156,10 @@ class NomadReader(Protocol):
         """One whole job, None where there is none (`GET /v1/job/:id`)."""
         ...
 
+    def versions(self, key: Key) -> Sequence[LiveJob]:
+        """Every version that Nomad remembers, whole, newest first (`GET /v1/job/:id/versions`)."""
+        ...
+
     def provenance(self, key: Key, version: int) -> Provenance | None:
         """What one of our writes left beside a job version (`GET /v1/job/:id/submission?version=`)."""
         ...
@@ -110,8 +184,12 @@ class NomadReader(Protocol):
         """All that the token may see (`GET /v1/namespaces`)."""
         ...
 
-    def variable(self, path: str) -> VariableItems:
-        """A variable of the namespace `default` (`GET /v1/var/:path`); empty with index 0 where there is none."""
+    def variable(self, path: str, *, namespace: str = "default") -> VariableItems:
+        """A variable (`GET /v1/var/:path`); empty with index 0 where there is none."""
+        ...
+
+    def variables(self) -> Mapping[Key, int]:
+        """The `ModifyIndex` of every variable that the token may list (`GET /v1/vars?namespace=*`, paged)."""
         ...
 
 
@@ -144,13 +222,66 @@ class NomadWriter(Protocol):
         """Remove an empty namespace (`DELETE /v1/namespace/:name`); done already is done."""
         ...
 
-    def put_variable(self, path: str, items: Mapping[str, str], *, if_index: int) -> VariableItems:
-        """Write a variable of the namespace `default` by compare-and-set (`PUT /v1/var/:path?cas=`)."""
+    def put_variable(
+        self, path: str, items: Mapping[str, str], *, if_index: int, namespace: str = "default"
+    ) -> VariableItems:
+        """Write a variable by compare-and-set (`PUT /v1/var/:path?cas=`)."""
+        ...
+
+    def delete_variable(self, path: str, *, if_index: int, namespace: str = "default") -> None:
+        """Remove a variable by compare-and-set (`DELETE /v1/var/:path?cas=`); done already is done."""
         ...
 
 
 class Nomad(NomadReader, NomadWriter, Protocol):
     """One Nomad cluster, whole."""
+
+
+class ClusterReader(Protocol):
+    """What runs on a Nomad cluster as a whole, and where."""
+
+    def all_allocations(self) -> Sequence[Sighting]:
+        """Those of every namespace (`GET /v1/allocations?namespace=*&resources=true&task_states=true`, paged)."""
+        ...
+
+    def nodes(self) -> Sequence[Node]:
+        """Every node, without its metadata (`GET /v1/nodes?resources=true`, paged)."""
+        ...
+
+    def node_meta(self, node_id: str) -> Mapping[str, str]:
+        """The metadata of a node, none where there is no node (`GET /v1/node/:id`)."""
+        ...
+
+
+class Tasks(Protocol):
+    """What is done with single tasks, and never to a spec."""
+
+    def logs(
+        self, allocation: str, task: str, *, stream: str, follow: bool, tail: int | None = None
+    ) -> Iterator[bytes]:
+        """What a task wrote to `stdout` or `stderr`, from its beginning or the last *tail* bytes; with *follow* as it
+        comes, an empty piece meaning that nothing came for a while (`GET /v1/client/fs/logs/:id`)."""
+        ...
+
+    def restart(self, allocation: str) -> None:
+        """Stop and start all tasks that run of an allocation (`PUT /v1/client/allocation/:id/restart`)."""
+        ...
+
+
+class PlacementReader(Protocol):
+    """Where allocations are, and how their tasks do."""
+
+    def placements(self, job: Key | None = None) -> Sequence[Placement]:
+        """Those of one job, or of all (`GET /v1/allocations?resources=true&task_states=true`, paged)."""
+        ...
+
+    def nodes(self) -> Sequence[Node]:
+        """Every node, without its metadata (`GET /v1/nodes?resources=true`, paged)."""
+        ...
+
+    def node_meta(self, node_id: str) -> Mapping[str, str]:
+        """The metadata of a node, none where there is no node (`GET /v1/node/:id`)."""
+        ...
 
 
 class EventStream(Protocol):
@@ -264,12 +395,28 @@ class StatusStore(Protocol):
         """The approval that waits to be used."""
         ...
 
+    def pin(self, key: Key) -> Pin | None:
+        """The version that a person rolled *key* back to, where one did."""
+        ...
+
+    def put_pin(self, key: Key, pin: Pin | None) -> None:
+        """Keep a person's rollback, or drop it."""
+        ...
+
     def prune_round(self) -> PruneRound:
         """What was decided about removals so far."""
         ...
 
     def put_prune_round(self, decided: PruneRound) -> None:
         """Keep what was decided about removals."""
+        ...
+
+    def template(self, digest: str) -> Entry | None:
+        """A version of a catalog entry that a deployment was made from."""
+        ...
+
+    def keep_template(self, entry: Entry) -> None:
+        """Keep this version of a catalog entry."""
         ...
 
     def fleet(self) -> Fleet | None:
@@ -288,4 +435,48 @@ class StatusStore(Protocol):
 
     def events(self, *, after: int = 0, key: Key | None = None, limit: int = 200) -> Sequence[Event]:
         """Events with an id above *after*, oldest first; with *after* 0 the newest *limit*."""
+        ...
+
+
+class UsageStore(Protocol):
+    """What allocations held and when. Safe from any thread. Raises `StoreError`. Times are ms since the epoch."""
+
+    def record(self, seen: Sequence[Sighting], *, at: int, owner: Callable[[Key], str]) -> int:
+        """Take in a whole list of allocations, read *at* that time; how many spans became others by it.
+
+        Twice, late or in another order, a list changes nothing more. Where nothing changed, nothing is written.
+        """
+        ...
+
+    def usage(self, query: UsageQuery) -> Sequence[UsageRow]:
+        """Usage in pieces. Raises `UsageError` where they would be too many, or finer than what is kept."""
+        ...
+
+    def current(self, scope: Scope) -> Amounts:
+        """What is held now."""
+        ...
+
+    def namespaces(self) -> Sequence[str]:
+        """Every namespace of which there are figures."""
+        ...
+
+    def fold(self, *, before: int) -> int:
+        """Roll what ended *before* that midnight, and Nomad lists no more, into days; how many spans that were."""
+        ...
+
+    @property
+    def measured(self) -> int:
+        """When the newest list was read; 0 where there was none."""
+        ...
+
+
+class Summaries(Protocol):
+    """The folder of summaries that accounting tools share. Raises `StoreError`."""
+
+    def read(self, namespace: str, *, since: date) -> Summary | None:
+        """What the folder says of a namespace, days from *since* on; None where it says nothing."""
+        ...
+
+    def write(self, namespace: str, summary: Summary) -> None:
+        """Replace what the folder says of a namespace; where it says so already, nothing is written."""
         ...

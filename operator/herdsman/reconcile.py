@@ -3,37 +3,60 @@ decided is in `core`; what comes out is an `Outcome`, never an exception of the 
 """
 
 import math
+import secrets
+import string
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
-from herdsman import namespaces
+import orjson
+
+from herdsman import namespaces, variables
 from herdsman.apply import apply
 from herdsman.core import normalize, windows
 from herdsman.core.decide import Facts, decide
 from herdsman.core.health import judge, questions
 from herdsman.core.ownership import owner_of
 from herdsman.core.plan import job_plan
+from herdsman.core.quota import demand_of
 from herdsman.core.words import blast_radius, sentence
 from herdsman.errors import Conflict, Forbidden, NomadError, Refused, Unavailable
-from herdsman.model.desired import NO_POLICY, DesiredJob, Destructive, Drift, Policy, Prune, Wanted
+from herdsman.model.desired import (
+    NO_POLICY,
+    DesiredJob,
+    DesiredVariable,
+    Destructive,
+    Drift,
+    Policy,
+    Prune,
+    Stopped,
+    Wanted,
+)
 from herdsman.model.keys import Key
 from herdsman.model.memory import Memory
-from herdsman.model.observed import STAMP, Body, JobStub, LiveJob, LiveNamespace, Registered
-from herdsman.model.plans import Action, Approval, Plan, Reason, Register
+from herdsman.model.observed import STAMP, Body, JobStub, LiveJob, LiveNamespace, Provenance, Registered
+from herdsman.model.plans import Action, Approval, Pin, Plan, Reason, Register
+from herdsman.model.quotas import ONE
 from herdsman.model.scene import Scene
 from herdsman.model.statuses import ConditionType, ErrorClass, Health, Outcome, Truth
-from herdsman.observe import Eyes, Look, glance, lens, look, seal
+from herdsman.observe import Eyes, Look, glance, lens, look, seal, sealed
 from herdsman.ports import Clock, Nomad, StatusStore
+
+
+def new_secret(length: int) -> str:
+    """A secret that nobody thought up: letters and digits, which no shell and no template takes for something else."""
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """What a look needs of the world. *body* answers the job body that a spec asks for."""
+    """What a look needs of the world. *body* answers the job body that a spec asks for, *secret* a new one so long."""
 
     nomad: Nomad
     store: StatusStore
     clock: Clock
     body: Callable[[DesiredJob], Body]
+    secret: Callable[[int], str] = new_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +71,7 @@ class Seen:
 
 def reconcile_job(key: Key, *, scene: Scene, stub: JobStub | None, ports: Ports) -> Outcome:
     """Look at the job *key*, listed as *stub*, and do what is due."""
-    wanted, plan = scene.desired.wanted.get(key), None
+    wanted, plan = scene.wanted(key), None
     try:
         seen = consider(key, scene=scene, stub=stub, ports=ports)
         plan = seen.plan
@@ -70,6 +93,84 @@ def reconcile_namespace(key: Key, *, scene: Scene, live: LiveNamespace | None, p
     except NomadError as error:
         return failed(key, error, wanted=wanted, plan=plan)
     return _settle_namespace(plan, wanted, ports)
+
+
+def reconcile_variable(key: Key, *, scene: Scene, index: int | None, ports: Ports) -> Outcome:
+    """Look at the variable *key*, listed at *index*, and do what is due."""
+    wanted, planned = scene.wanted(key), None
+    try:
+        planned = _planned_variable(key, scene=scene, index=index, ports=ports)
+        registered = apply(planned.plan, ports.nomad)
+    except NomadError as error:
+        return failed(key, error, wanted=wanted, plan=planned.plan if planned is not None else None)
+    return _settle_variable(planned, wanted, registered, ports)
+
+
+def consider_variable(key: Key, *, scene: Scene, index: int | None, ports: Ports) -> Plan:
+    """The plan for the variable *key*, carried out by nobody yet."""
+    return _planned_variable(key, scene=scene, index=index, ports=ports).plan
+
+
+def _planned_variable(key: Key, *, scene: Scene, index: int | None, ports: Ports) -> variables.VariablePlan:
+    wanted, memory = scene.wanted(key), ports.store.memory(key)
+    wanted = wanted if isinstance(wanted, DesiredVariable) else None
+    suspended = (wanted.policy.suspend if wanted is not None else memory.suspend) or ports.store.is_suspended(key)
+    if suspended or scene.claimed:
+        seen = variables.VariableLook(None, exists=bool(index) or memory.owned, ours=memory.owned)
+    else:
+        seen = variables.look(
+            key,
+            wanted,
+            index=index,
+            memory=memory,
+            nomad=ports.nomad,
+            fleet=scene.desired.fleet.name,
+            secret=ports.secret,
+        )
+    approved = _approves(ports.store.approval(key), scene.desired.wanted.get(key))
+    plan = variables.consider(key, scene=scene, seen=seen, memory=memory, suspended=suspended, approved=approved)
+    return variables.VariablePlan(plan, seen)
+
+
+def _settle_variable(
+    planned: variables.VariablePlan, wanted: Wanted | None, registered: Registered | None, ports: Ports
+) -> Outcome:
+    plan, seen = planned.plan, planned.look
+    key, decision, memory = plan.key, plan.decision, ports.store.memory(plan.key)
+    if plan.steps:
+        ports.store.approve(key, None)
+    if decision.action is Action.PURGE:
+        ports.store.forget(key)
+    elif isinstance(wanted, DesiredVariable) and decision.action is not Action.HOLD:
+        after = _with_wishes(replace(memory, attached=wanted.attached), wanted)
+        if registered is not None or seen.live is not None:
+            after = replace(
+                after,
+                digest=wanted.digest,
+                index=registered.index if registered is not None else seen.live.index if seen.live else 0,
+                create_index=_created(seen, registered),
+                owned=True,
+                keys=tuple(sorted(wanted.items.keys() | wanted.generate.keys())),
+            )
+        if after != memory:
+            ports.store.remember(key, after)
+    return Outcome(
+        key,
+        decision.action,
+        decision.reason,
+        decision.message,
+        wrote=bool(plan.steps),
+        drift=bool(plan.changes) and wanted is not None and memory.digest == wanted.digest,
+        digest=wanted.digest if wanted is not None else "",
+        health=None if wanted is None or decision.action is Action.HOLD else Health(Truth.TRUE, Reason.HEALTHY),
+        changes=tuple(sentence(c) for c in plan.changes),
+    )
+
+
+def _created(seen: variables.VariableLook, registered: Registered | None) -> int:
+    if seen.live is not None and seen.live.index:
+        return seen.live.create_index
+    return registered.index if registered is not None else 0
 
 
 def consider_namespace(key: Key, *, scene: Scene, live: LiveNamespace | None, ports: Ports) -> Plan:
@@ -106,11 +207,14 @@ def _settle_namespace(plan: Plan, wanted: Wanted | None, ports: Ports) -> Outcom
 
 def consider(key: Key, *, scene: Scene, stub: JobStub | None, ports: Ports, preview: bool = False) -> Seen:
     """The plan for *key*, carried out by nobody yet. With *preview*, Nomad is asked for words about creates too."""
-    wanted = scene.desired.wanted.get(key)
+    wanted = scene.wanted(key)
     wanted = wanted if isinstance(wanted, DesiredJob) else None
     fleet = scene.desired.fleet.name
     memory = _recalled(key, wanted, stub, fleet, ports)
+    if wanted is not None and memory.rested and not wanted.stopped:
+        wanted = replace(wanted, policy=replace(wanted.policy, stopped=Stopped.REVERT))
     blind = _suspended(key, wanted, memory, ports) or bool(scene.claimed or scene.refused)
+    blind = blind or (wanted is not None and wanted.stopped)
     eyes = Eyes(ports.nomad, ports.body, lambda: ports.store.canonical(key), fleet)
     seen = _unlooked(wanted, stub, memory, fleet) if blind else look(wanted, stub, memory, eyes)
     facts = _facts(key, wanted, seen, memory, scene, ports)
@@ -121,6 +225,9 @@ def consider(key: Key, *, scene: Scene, stub: JobStub | None, ports: Ports, prev
         forecast = ports.nomad.plan(key, body) if preview else None
     if decision.action in (Action.STOP, Action.PURGE):
         live = _proven(key, stub, memory, fleet, ports)
+    if decision.reason is Reason.ROLLED_BACK and decision.writes:
+        assert wanted is not None
+        return _rolling_back(Seen(Plan(key, decision), seen, memory, wanted), fleet, ports)
     plan = job_plan(
         key,
         decision,
@@ -133,6 +240,36 @@ def consider(key: Key, *, scene: Scene, stub: JobStub | None, ports: Ports, prev
         seal=seal(wanted) if wanted else "",
     )
     return Seen(plan, replace(seen, live=live), memory, wanted)
+
+
+def _rolling_back(seen: Seen, fleet: str, ports: Ports) -> Seen:
+    """The plan that makes a job what an earlier version was; with that version's provenance, because it is that again.
+
+    Raises `Refused` where Nomad has forgotten the version.
+    """
+    key, wanted = seen.plan.key, seen.wanted
+    pin = ports.store.pin(key)
+    assert wanted is not None
+    assert pin is not None
+    live = ports.nomad.job(key)
+    earlier = next((v for v in ports.nomad.versions(key) if v.version == pin.version), None)
+    if live is None or earlier is None:
+        raise Refused(
+            f"Nomad does not remember version {pin.version} of {key} any more",
+            hint="roll the spec in Git back, or approve what Git says now",
+        )
+    before = ports.nomad.provenance(key, pin.version)
+    if before is None or before.version != pin.version:  # somebody else made that version
+        before = Provenance(fleet=fleet, digest=_FOREIGN, version=pin.version)
+    provenance = replace(before, version=live.version + 1)
+    source = orjson.dumps(earlier.body, option=orjson.OPT_SORT_KEYS).decode()
+    step = Register(key, {**earlier.body, "Stop": False}, live.index, provenance, source)
+    changes = normalize.drifted(live.body, earlier.body, wanted.policy)
+    return replace(seen, plan=replace(seen.plan, steps=(step,), changes=changes), look=replace(seen.look, live=live))
+
+
+_FOREIGN = "none"
+"""The digest of a version that no spec of ours asked for."""
 
 
 def _recalled(key: Key, wanted: DesiredJob | None, stub: JobStub | None, fleet: str, ports: Ports) -> Memory:
@@ -174,7 +311,8 @@ def _suspended(key: Key, wanted: DesiredJob | None, memory: Memory, ports: Ports
 def _facts(key: Key, wanted: DesiredJob | None, seen: Look, memory: Memory, scene: Scene, ports: Ports) -> Facts:
     policy = wanted.policy if wanted is not None else _last_wishes(memory, scene)
     approval = ports.store.approval(key)
-    approved = _approves(approval, wanted)
+    approved = _approves(approval, scene.desired.wanted.get(key))
+    pin = None if approved else _pinned(key, wanted, ports)
     rejection = scene.desired.frozen.get(key)
     unapproved, closed = ("", "") if approved else _forbidden(policy, seen, scene, ports)
     return Facts(
@@ -182,18 +320,23 @@ def _facts(key: Key, wanted: DesiredJob | None, seen: Look, memory: Memory, scen
         frozen=f"{rejection}; the live job stays as it is" if rejection is not None else "",
         suspended=_suspended(key, wanted, memory, ports),
         warn_only=policy.drift is Drift.WARN,
-        keep=policy.prune is Prune.KEEP,
-        stop_only=policy.prune is Prune.STOP,
+        keep=policy.prune is Prune.KEEP and not scene.expired,
+        stop_only=policy.prune is Prune.STOP and not scene.expired,
+        halt=wanted is not None and wanted.stopped,
+        expired=scene.expired,
         live=seen.stub is not None,
         ours=seen.ours,
         stopped=seen.stub is not None and seen.stub.stop,
         halted=seen.halted,
         finished=seen.finished,
-        same=seen.same,
+        same=seen.stub.stop if wanted is not None and wanted.stopped and seen.stub is not None else seen.same,
         spec_changed=seen.spec_changed,
         owner=seen.owner,
         claimed=scene.claimed,
         reverted="" if approved else seen.reverted,
+        rolled_back=_rollback(pin) if pin is not None else "",
+        rollback_due=pin is not None and not pin.done,
+        over_quota=scene.over_quota if scene.over_quota and _grows(wanted, seen, memory, ports) else "",
         dependency=scene.dependency,
         circuit="" if approved else scene.circuit,
         refused=scene.refused,
@@ -204,6 +347,27 @@ def _facts(key: Key, wanted: DesiredJob | None, seen: Look, memory: Memory, scen
         dependents=scene.dependents,
         adoptable=seen.adoptable,
     )
+
+
+def _pinned(key: Key, wanted: DesiredJob | None, ports: Ports) -> Pin | None:
+    """A person's rollback, where it is of the spec as it still stands."""
+    pin = ports.store.pin(key)
+    return pin if pin is not None and wanted is not None and pin.digest == wanted.digest else None
+
+
+def _rollback(pin: Pin) -> str:
+    by = f" by {pin.by}" if pin.by else ""
+    return f"rolled back to version {pin.version}{by}; held until its spec changes or is approved"
+
+
+def _grows(wanted: DesiredJob | None, seen: Look, memory: Memory, ports: Ports) -> bool:
+    """Whether a write would take more than the job has now: what runs is not stopped for a quota, nor kept from
+    changes that ask for nothing."""
+    if seen.stub is None or seen.stub.stop or wanted is None:
+        return True
+    has = demand_of(seen.live.body) if seen.live is not None else memory.demand or ONE
+    asks = demand_of(ports.body(wanted))
+    return asks.most(has) != has
 
 
 def _approves(approval: Approval | None, wanted: Wanted | None) -> bool:
@@ -238,6 +402,8 @@ def _settle(seen: Seen, registered: Registered | None, ports: Ports) -> Outcome:
     wrote = decision.writes and bool(seen.plan.steps)
     if wrote:
         ports.store.approve(key, None)
+        pin = ports.store.pin(key) if decision.reason is Reason.ROLLED_BACK else None
+        ports.store.put_pin(key, None if pin is None else replace(pin, done=True))
     memory = _remember(seen, registered, ports)
     health = _health(seen, memory, wrote, ports)
     if health is not None and (health.settled != memory.settled or health.completed):
@@ -288,6 +454,10 @@ def _remember(seen: Seen, registered: Registered | None, ports: Ports) -> Memory
         return replace(memory, reverted=wanted.digest)
     if decision.action in (Action.CREATE, Action.UPDATE):
         return _as_written(seen, memory, wanted, registered, ports)
+    if decision.action is Action.STOP:
+        return _as_stopped(seen, memory, wanted, registered)
+    if wanted.stopped and decision.reason is Reason.STOPPED:
+        return replace(memory, digest=wanted.digest, rested=True)
     if decision.action is Action.ADOPT or (decision.reason is Reason.IN_SYNC and seen.look.live is not None):
         live = seen.look.live
         assert live is not None
@@ -314,6 +484,7 @@ def _as_found(memory: Memory, wanted: DesiredJob, live: LiveJob) -> Memory:
     return replace(
         memory,
         digest=wanted.digest,
+        **_ordered(wanted, live.body),
         lens=lens(wanted.policy),
         index=live.index,
         create_index=live.create_index,
@@ -323,6 +494,7 @@ def _as_found(memory: Memory, wanted: DesiredJob, live: LiveJob) -> Memory:
         unread=False,
         prior=-1,
         halted=wanted.digest if live.stop else "",
+        rested=False,
         owned=True,
         adopted=memory.adopted or not live.stamp,
         settled=memory.settled if memory.create_index == live.create_index else -1,
@@ -337,7 +509,8 @@ def _as_written(seen: Seen, memory: Memory, wanted: DesiredJob, registered: Regi
     live = seen.look.live
     return replace(
         memory,
-        digest=wanted.digest,
+        digest=sealed(step.provenance),  # after a rollback, that of the spec as it was
+        **_ordered(wanted, step.body),
         lens=lens(wanted.policy),
         index=registered.index,
         create_index=live.create_index if live is not None else registered.index,
@@ -350,7 +523,30 @@ def _as_written(seen: Seen, memory: Memory, wanted: DesiredJob, registered: Regi
         reverted="",
         completed="",
         halted="",
+        rested=False,
         written=ports.clock.now().timestamp(),
+    )
+
+
+def _ordered(wanted: DesiredJob, body: Body) -> dict[str, Any]:
+    """What is kept of a job that somebody ordered from the catalog."""
+    return {} if wanted.order is None else {"demand": demand_of(body), "template": wanted.order.template}
+
+
+def _as_stopped(seen: Seen, memory: Memory, wanted: DesiredJob, registered: Registered | None) -> Memory:
+    """Stopped as its spec says: to run again is then a change of its spec, not drift."""
+    live = seen.look.live
+    assert live is not None
+    index, version = (registered.index, live.version + 1) if registered is not None else (live.index, live.version)
+    return replace(
+        memory,
+        digest=wanted.digest,
+        index=index,
+        create_index=live.create_index,
+        version=version,
+        unread=True,
+        owned=True,
+        rested=True,
     )
 
 
@@ -359,6 +555,8 @@ def _health(seen: Seen, memory: Memory, wrote: bool, ports: Ports) -> Health | N
     if wrote and seen.plan.decision.action in (Action.CREATE, Action.UPDATE):
         return Health(Truth.UNKNOWN, Reason.PROGRESSING, "just written")
     stub = seen.look.stub
+    if seen.wanted is not None and seen.wanted.stopped and seen.plan.decision.reason is Reason.STOPPED:
+        return Health(Truth.TRUE, Reason.STOPPED, seen.plan.decision.message)
     if seen.plan.decision.reason in (Reason.COMPLETED, Reason.STOPPED):
         return None  # as it was when Nomad still knew it
     if stub is None and seen.plan.decision.reason is Reason.SUSPENDED and seen.wanted is not None:

@@ -12,6 +12,7 @@ from herdsman.core.report import report
 from herdsman.model.desired import DesiredJob, Origin, Policy, Position
 from herdsman.model.keys import Key, job_key, namespace_key
 from herdsman.model.plans import WRITES, Action, Reason
+from herdsman.model.sources import Snapshot, SourceState
 from herdsman.model.statuses import ErrorClass, Health, Outcome, Status, Truth
 
 WEB, DB = job_key("default", "web"), job_key("default", "db")
@@ -101,15 +102,19 @@ def test_names_say_whose_and_what_they_are(metrics: PrometheusMetrics) -> None:
 
 
 def test_nothing_but_numbers_and_known_labels(metrics: PrometheusMetrics) -> None:
-    """No commit, digest, path or message is a label: each would be a new series."""
-    metrics.state = lambda: State(statuses=[status(WEB)], info={"version": "1", "nomad_version": "2", "fleet": "f"})
-    labels = {name for f in own(metrics) for s in f.samples for name in s.labels}
+    """No commit, digest, path or message is a label, where each spec would be a new series; the source has one."""
+    info = {"version": "1", "nomad_version": "2", "fleet": "f"}
+    metrics.state = lambda: State(
+        statuses=[status(WEB)], info=info, source=SourceState(Snapshot("r", {}, commit="c", branch="main"))
+    )
+    labels = {name for f in own(metrics) for s in f.samples for name in s.labels if f.name != "herdsman_source_info"}
 
     assert labels == {
         *("result", "class", "action", "reason", "method", "route", "code", "le"),
         *("kind", "namespace", "name", "ready", "sync", "health", "suspended"),
-        *("version", "nomad_version", "fleet"),
+        *("version", "nomad_version", "fleet", "provider"),
     }
+    assert samples(metrics, "herdsman_source_info") == {("main", "false", "c", "false"): 1.0}
 
 
 # -- what happens ------------------------------------------------------------------------------------------------------
@@ -204,7 +209,8 @@ def test_queue_and_sides_are_read_at_the_scrape(metrics: PrometheusMetrics) -> N
     """Nothing is pushed that could grow stale."""
     metrics.state = lambda: State(
         dirty=3, adds=10, retries=4, busy=(1.5, 2.5), workers=8, event_stream_connected=True, event_stream_reconnects=2,
-        event_stream_silence=7.0, source_files=12, source_rejections=1, source_settled=False, ready=True,
+        event_stream_silence=7.0, source=SourceState(Snapshot("r", {}, settled=False), files=12, read=5.0),
+        source_rejections=1, source_settled=False, ready=True,
     )  # fmt: skip
 
     expected = {
@@ -218,6 +224,8 @@ def test_queue_and_sides_are_read_at_the_scrape(metrics: PrometheusMetrics) -> N
         "event_stream_reconnects_total": 2.0,
         "event_stream_silence_seconds": 7.0,
         "source_files": 12.0,
+        "source_last_success_timestamp_seconds": 5.0,
+        "source_failing_since_timestamp_seconds": 0.0,
         "source_rejections": 1.0,
         "source_settled": 0.0,
         "ready": 1.0,

@@ -11,6 +11,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
+from herdsman.adapters.catalog import FromPackage, read_catalog
 from herdsman.adapters.store import SqliteStore
 from herdsman.core.prune import PruneRound
 from herdsman.errors import StoreError
@@ -456,4 +457,18 @@ def test_a_prune_round_is_replaced_as_a_whole(store: SqliteStore, path: Path) ->
 
     again = reopened(store, path)
     assert again.prune_round().held == {WEB, DB}
+    again.close()
+
+
+def test_versions_of_catalog_entries_are_kept_whole(tmp_path: Path) -> None:
+    """Every entry that is shipped comes back as it was, from the file too."""
+    entries = read_catalog(FromPackage().files(), folder="catalog").entries.values()
+    store = SqliteStore(tmp_path / "h.db")
+    for entry in entries:
+        assert store.template(entry.digest) is None
+        store.keep_template(entry)
+    store.close()
+    again = SqliteStore(tmp_path / "h.db")
+
+    assert [again.template(e.digest) for e in entries] == list(entries)
     again.close()

@@ -5,6 +5,9 @@
     edit        from a saved file to the registered job
     drift       from a foreign edit to its repair
     rest        60 s at rest: calls, writes, CPU, memory
+    git         a Git source: first clone, a poll without news, one file changed of many, against git alone
+    writer      one write and fifty at once as commits, against git by hand
+    devnomad    the embedded Nomad against a bare HTTP server: registers, plans, lists, held queries, start, memory
 
 Every number is from this machine, at this moment; ratios are what can be compared.
 """
@@ -25,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -351,10 +355,18 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def _elsewhere(module: str) -> Callable[[list[int]], None]:
+    """The bench in a module of its own, imported when it is run."""
+    return lambda sizes: import_module(f"tests.bench.{module}").run(sizes)
+
+
 BENCHES: dict[str, Callable[[list[int]], None]] = {
     "converge": bench_converge,
     "edit": bench_edit,
     "rest": bench_rest,
+    "git": _elsewhere("git_source"),
+    "writer": _elsewhere("git_writer"),
+    "devnomad": _elsewhere("devnomad"),
 }
 
 

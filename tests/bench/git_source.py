@@ -133,7 +133,7 @@ def measure(way: Way, repository: Repository, folder: Path) -> None:
     source.close()
 
 
-def bench_git(sizes: list[int]) -> None:
+def run(sizes: list[int]) -> None:
     """See the module's story; of *sizes*, the largest is the number of files."""
     count = max(sizes, default=10_000)
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
@@ -147,4 +147,4 @@ def bench_git(sizes: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    bench_git([int(size) for size in sys.argv[1:]])
+    run([int(size) for size in sys.argv[1:]])

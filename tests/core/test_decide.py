@@ -34,11 +34,11 @@ def test_what_is_for_others_does_not_matter(values: dict[str, bool], name: str) 
 
 def test_a_removal_needs_every_proof() -> None:
     """A stop or purge is always of something live, ours, unwanted, not suspended, claimed, understood, within limits
-    and needed by nobody."""
+    and needed by nobody; but for a stop that its own spec asks for."""
     for facts, _ in decided(Action.STOP, Action.PURGE):
         assert facts.live
         assert facts.ours
-        assert not facts.wanted
+        assert not facts.wanted or facts.halt
         assert not facts.suspended
         assert not facts.claimed
         assert not facts.frozen
@@ -49,8 +49,8 @@ def test_a_removal_needs_every_proof() -> None:
 
 
 def test_what_is_only_to_be_stopped_is_never_purged() -> None:
-    """`prune: stop` leaves the job."""
-    assert not any(facts.stop_only for facts, _ in decided(Action.PURGE))
+    """`prune: stop` leaves the job, unless its time is over."""
+    assert not any(facts.stop_only and not facts.expired for facts, _ in decided(Action.PURGE))
 
 
 def test_nothing_is_written_while_it_is_forbidden() -> None:
@@ -68,9 +68,12 @@ def test_what_is_not_ours_is_only_changed_where_it_may_be_adopted() -> None:
 
 def test_an_update_is_of_something_that_differs_and_that_nothing_holds() -> None:
     """A job is only updated where it differs, and where neither policy, window, circuit nor dependency says no."""
-    for facts, _ in decided(Action.UPDATE):
+    for facts, decision in decided(Action.UPDATE):
         assert facts.wanted
         assert facts.live
+        if decision.reason is Reason.ROLLED_BACK:  # a person's word, once
+            assert facts.rollback_due
+            continue
         assert not facts.same
         assert not facts.reverted
         assert not facts.refused
@@ -123,7 +126,7 @@ def test_a_decision_only_writes_where_its_action_does() -> None:
 def test_what_is_in_sync_is_left_alone() -> None:
     """Where the live job is ours and as wanted, nothing is ever written."""
     for facts, decision in WORLD:
-        if facts.wanted and facts.live and facts.ours and facts.same:
+        if facts.wanted and facts.live and facts.ours and facts.same and not (facts.halt or facts.rollback_due):
             assert not decision.writes
 
 

@@ -19,7 +19,7 @@ from herdsman.api.app import create_app
 from herdsman.bootstrap import offline
 from herdsman.errors import Forbidden
 from herdsman.jobspec import declared_variables, parse
-from herdsman.model.keys import job_key, namespace_key
+from herdsman.model.keys import job_key, namespace_key, variable_key
 from herdsman.model.observed import Provenance
 from herdsman.runtime.service import Pace
 from nomads import PATIENCE, embedded_command, free_port, started
@@ -171,6 +171,16 @@ def _register(cluster: NomadCluster) -> None:
         cluster.register(key, body, if_index=0, provenance=FROM, source=(HCL, "hcl2"))
 
 
+NODE = "00000000-0000-0000-0000-000000000000"
+
+
+def _change_a_variable(cluster: NomadCluster) -> None:
+    for namespace in ("default", "elsewhere"):
+        written = cluster.put_variable("nomad/jobs/web", {"a": "b"}, if_index=0, namespace=namespace)
+        assert variable_key(namespace, "nomad/jobs/web") in cluster.variables()
+        cluster.delete_variable("nomad/jobs/web", if_index=written.index, namespace=namespace)
+
+
 def _stop(cluster: NomadCluster) -> None:
     live = cluster.job(WEB)
     assert live is not None
@@ -197,6 +207,13 @@ CALLS: dict[str, Callable[[NomadCluster], object]] = {
     "namespaces": lambda c: c.namespaces(),
     "variable": lambda c: c.variable("herdsman/fleets/f"),
     "put_variable": lambda c: c.put_variable("herdsman/fleets/f", {"source": "here"}, if_index=0),
+    "versions": lambda c: c.versions(WEB),
+    "variables": lambda c: c.variables(),
+    "all_allocations": lambda c: c.all_allocations(),
+    "placements": lambda c: c.placements(WEB),
+    "nodes": lambda c: c.nodes(),
+    "node_meta": lambda c: c.node_meta(NODE),
+    "delete_variable": _change_a_variable,
     "stop": _stop,
     "purge": _purge,
 }
@@ -236,6 +253,8 @@ def test_the_policy_opens_the_event_stream(guarded: Guarded) -> None:
         ('"read", ', "variable"),
         (', "write"', "put_variable"),
         ('agent {\n  policy = "read"\n}', "version"),
+        ('node {\n  policy = "read"\n}', "nodes"),
+        (', "destroy"', "delete_variable"),
     ],
 )
 def test_the_policy_is_no_more_than_enough(without: str, denied: str, guarded: Guarded) -> None:

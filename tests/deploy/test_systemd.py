@@ -50,7 +50,9 @@ def test_what_is_commented_out_is_the_default(tmp_path: Path, monkeypatch: pytes
     every.write_text(re.sub(r"^#(?=\w)", "", SETTINGS.read_text(), flags=re.MULTILINE))
     as_it_stands = settings.load({}, file=SETTINGS).model_dump()
     active = yaml.safe_load(SETTINGS.read_text())
-    defaults = {name: setting.get_default() for name, setting in settings.Settings.model_fields.items()}
+    defaults = {
+        name: setting.get_default(call_default_factory=True) for name, setting in settings.Settings.model_fields.items()
+    }
 
     assert set(yaml.safe_load(every.read_text())) == set(defaults)
     assert settings.load({}, file=every).model_dump() == as_it_stands

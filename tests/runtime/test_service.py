@@ -38,6 +38,7 @@ class Specs:
         self.open = threading.Event()
         self.open.set()
         self.hints: queue.Queue[None] = queue.Queue()
+        self.pokes, self.closed = 0, False
 
     def snapshot(self) -> Snapshot:
         self.reads += 1
@@ -58,6 +59,12 @@ class Specs:
             except queue.Empty:
                 continue
             changed()
+
+    def poke(self) -> None:
+        self.pokes += 1
+
+    def close(self) -> None:
+        self.closed = True
 
     def describe(self) -> str:
         return "dir:here"
@@ -160,7 +167,7 @@ def test_it_starts_and_becomes_ready(make: Make) -> None:
 
     assert set(world.nomad.jobs) == {WEB, DB}
     assert world.service.trouble() == {}
-    assert world.nomad.variables["herdsman/fleets/f"].items == {"source": "dir:here"}
+    assert world.nomad.kept["default", "herdsman/fleets/f"].items == {"source": "dir:here"}
 
 
 @pytest.mark.parametrize("side", ["source", "nomad"])
@@ -557,7 +564,7 @@ def test_a_fleet_that_was_never_understood_claims_no_name(make: Make) -> None:
     until(lambda: world.nomad.calls.count(("listing", None)) >= 1 and world.source.reads)
     time.sleep(0.1)
 
-    assert world.nomad.variables == {}
+    assert world.nomad.kept == {}
 
 
 def test_a_claim_is_of_the_fleet_that_it_was_made_for(make: Make) -> None:

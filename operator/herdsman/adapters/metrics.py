@@ -20,7 +20,9 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from herdsman.core.webhooks import PROVIDERS
 from herdsman.model.plans import WRITES, Reason
+from herdsman.model.sources import SourceState
 from herdsman.model.statuses import ConditionType, ErrorClass, Status
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -42,6 +44,9 @@ HELD = (
 """Reasons for which a change is held, each a series of `herdsman_held`."""
 
 
+_UNREAD = SourceState()
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """What is, at the moment of a scrape."""
@@ -55,7 +60,7 @@ class State:
     event_stream_connected: bool = False
     event_stream_reconnects: int = 0
     event_stream_silence: float = 0.0  # s since it last sent anything
-    source_files: int = 0
+    source: SourceState = _UNREAD
     source_rejections: int = 0
     source_settled: bool = True
     ready: bool = False
@@ -129,6 +134,12 @@ class PrometheusMetrics:
         for method, route in _ROUTES:
             self._requests.labels(method, route, "200")
             self._request_duration.labels(method, route)
+        self._webhooks = Counter(
+            "herdsman_webhooks_total", "Webhooks of Git servers.", ["provider", "result"], registry=registry
+        )
+        for provider in PROVIDERS:
+            for result in ("accepted", "refused"):
+                self._webhooks.labels(provider, result)
         self._resynced = 0.0
         self.registry.register(_Timestamp(lambda: self._resynced))
 
@@ -161,6 +172,10 @@ class PrometheusMetrics:
     def resynced(self, at: float) -> None:
         self._resynced = at
 
+    def webhook(self, provider: str, result: str) -> None:
+        """A webhook came, and was `accepted` or `refused`."""
+        self._webhooks.labels(provider, result).inc()
+
     def nomad_request(self, method: str, route: str, code: str, seconds: float) -> None:
         """One call to Nomad is over; *code* is the HTTP status, or `error` where no answer came."""
         self._requests.labels(method, route, code).inc()
@@ -169,6 +184,35 @@ class PrometheusMetrics:
     def text(self) -> bytes:
         """The exposition in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def merged(fleets: Mapping[str, PrometheusMetrics]) -> bytes:
+    """One exposition for several fleets: each series says whose it is, those of the process itself stand once."""
+    registry = CollectorRegistry()
+    registry.register(_Merged(fleets))
+    return generate_latest(registry)
+
+
+class _Merged(Collector):
+    """The families of several registries, told apart by the label `fleet`."""
+
+    def __init__(self, fleets: Mapping[str, PrometheusMetrics]) -> None:
+        self._fleets = fleets
+
+    def describe(self) -> Iterable[Metric]:
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        families: dict[str, Metric] = {}
+        for fleet, metrics in self._fleets.items():
+            for family in metrics.registry.collect():
+                ours = family.name.startswith("herdsman_")
+                if not ours and family.name in families:
+                    continue
+                all_ = families.setdefault(family.name, Metric(family.name, family.documentation, family.type))
+                label = {"fleet": fleet} if ours else {}
+                all_.samples += [s._replace(labels={**label, **s.labels}) for s in family.samples]
+        return families.values()
 
 
 _ROUTES = (
@@ -215,6 +259,7 @@ class _StateCollector(Collector):
         yield from _resources(state.statuses)
         yield from _queue(state)
         yield from _streams(state)
+        yield _source(state.source)
         info = GaugeMetricFamily(
             "herdsman_build_info", "Which Herdsman this is.", labels=sorted(state.info) or ["version"]
         )
@@ -252,6 +297,17 @@ def _resources(statuses: Iterable[Status]) -> Iterable[Metric]:
     yield holds
 
 
+def _source(source: SourceState) -> Metric:
+    """What the last snapshot shows, as one series."""
+    info = GaugeMetricFamily(
+        "herdsman_source_info", "What the last snapshot shows.", labels=["revision", "branch", "verified", "dirty"]
+    )
+    seen = source.snapshot
+    if seen is not None:
+        info.add_metric([seen.name, seen.branch, str(seen.verified).lower(), str(seen.dirty).lower()], 1)
+    return info
+
+
 def _queue(state: State) -> Iterable[Metric]:
     gauges = (
         ("depth", "Keys that are due.", state.dirty),
@@ -274,7 +330,13 @@ def _streams(state: State) -> Iterable[Metric]:
             state.event_stream_silence,
         ),
         ("resync_interval_seconds", "How often Nomad is meant to be listed whole.", state.resync_interval),
-        ("source_files", "Files in the last snapshot.", state.source_files),
+        ("source_files", "Files in the last snapshot.", state.source.files),
+        ("source_last_success_timestamp_seconds", "When the source was last read.", state.source.read),
+        (
+            "source_failing_since_timestamp_seconds",
+            "Since when the source cannot be read; 0 while it can.",
+            state.source.failing_since,
+        ),
         (
             "source_rejections",
             "Errors in the last snapshot: documents and files that could not be understood.",

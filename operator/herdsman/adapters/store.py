@@ -19,35 +19,54 @@ from pydantic import TypeAdapter, ValidationError
 from herdsman.core.prune import PruneRound
 from herdsman.core.report import differs
 from herdsman.errors import StoreError
-from herdsman.model.desired import Fleet, PruneLimits
+from herdsman.model.catalog import Entry
+from herdsman.model.desired import Fleet, Position, PruneLimits
 from herdsman.model.keys import Key, Kind
 from herdsman.model.memory import Memory
 from herdsman.model.observed import Body
-from herdsman.model.plans import Action, Approval, Reason
+from herdsman.model.plans import Action, Approval, Pin, Reason
 from herdsman.model.statuses import Event, Record, Severity, Status
 
 _T = TypeVar("_T")
-_VERSION = 1
+_VERSION = 3
 _EVENTS_KEPT = 5000
 _HISTORY_KEPT = 100
+_TEMPLATES_KEPT = 1000
 _NOTHING = Memory()
 _MEMORY = TypeAdapter(Memory)
 _STATUS = TypeAdapter(Status)
 _FLEET = TypeAdapter(Fleet)
+_ENTRY = TypeAdapter(Entry)
+_PIN = TypeAdapter(Pin)
 
 _SCHEMA = """
 CREATE TABLE memory (kind, namespace, name, data, canonical, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
 CREATE TABLE status (kind, namespace, name, data, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
 CREATE TABLE suspended (kind, namespace, name, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
 CREATE TABLE approved (kind, namespace, name, digest, by, at, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
+CREATE TABLE pinned (kind, namespace, name, data, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
 CREATE TABLE prune (kind, namespace, name, allowed, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
 CREATE TABLE settings (name PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE templates (digest UNIQUE, data);
 CREATE TABLE history (
-    id INTEGER PRIMARY KEY, kind, namespace, name, at, action, reason, message, revision, digest, version);
+    id INTEGER PRIMARY KEY, kind, namespace, name, at, action, reason, message, revision, digest, version,
+    author, path, line);
 CREATE INDEX history_of ON history (kind, namespace, name, id);
 CREATE TABLE events (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at, severity, reason, message, kind, namespace, name, revision);
 """
+
+
+_MIGRATIONS = {
+    1: """
+CREATE TABLE pinned (kind, namespace, name, data, PRIMARY KEY (kind, namespace, name)) WITHOUT ROWID;
+ALTER TABLE history ADD COLUMN author DEFAULT '';
+ALTER TABLE history ADD COLUMN path DEFAULT '';
+ALTER TABLE history ADD COLUMN line DEFAULT 0;
+""",
+    2: "CREATE TABLE templates (digest UNIQUE, data);",
+}
+"""From each version of the file to the next."""
 
 
 class SqliteStore:
@@ -99,7 +118,13 @@ class SqliteStore:
 
     def forget(self, key: Key) -> None:
         with self._writing() as db:
-            for table, kept in (("memory", self._memories), ("status", self._statuses), ("approved", self._approved)):
+            tables: dict[str, dict[Key, Any]] = {
+                "memory": self._memories,
+                "status": self._statuses,
+                "approved": self._approved,
+                "pinned": self._pinned,
+            }
+            for table, kept in tables.items():
                 if key in kept:
                     db.execute(f"DELETE FROM {table} WHERE kind=? AND namespace=? AND name=?", _id(key))
                     del kept[key]
@@ -123,8 +148,8 @@ class SqliteStore:
     def append(self, record: Record) -> None:
         with self._writing() as db:
             db.execute(
-                "INSERT INTO history (kind, namespace, name, at, action, reason, message, revision, digest, version)"
-                " VALUES (?,?,?,?,?,?,?,?,?,?)",
+                "INSERT INTO history (kind, namespace, name, at, action, reason, message, revision, digest, version,"
+                " author, path, line) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
                 (
                     *_id(record.key),
                     record.at,
@@ -134,6 +159,9 @@ class SqliteStore:
                     record.revision,
                     record.digest,
                     record.version,
+                    record.author,
+                    record.position.path,
+                    record.position.line,
                 ),
             )
             db.execute(
@@ -144,11 +172,14 @@ class SqliteStore:
 
     def history(self, key: Key, *, limit: int = 50) -> Sequence[Record]:
         rows = self._all(
-            "SELECT at, action, reason, message, revision, digest, version FROM history"
+            "SELECT at, action, reason, message, revision, digest, version, author, path, line FROM history"
             " WHERE kind=? AND namespace=? AND name=? ORDER BY id DESC LIMIT ?",
             (*_id(key), limit),
         )
-        return [Record(key, r[0], Action(r[1]), Reason(r[2]), *r[3:]) for r in rows]
+        return [
+            Record(key, r[0], Action(r[1]), Reason(r[2]), r[3], r[4], r[5], r[6], r[7], Position(r[8], r[9]))
+            for r in rows
+        ]
 
     # -- what people asked for --
 
@@ -179,6 +210,20 @@ class SqliteStore:
     def approval(self, key: Key) -> Approval | None:
         return self._approved.get(key)
 
+    def pin(self, key: Key) -> Pin | None:
+        return self._pinned.get(key)
+
+    def put_pin(self, key: Key, pin: Pin | None) -> None:
+        if pin is None and key not in self._pinned:
+            return
+        with self._writing() as db:
+            if pin is None:
+                db.execute("DELETE FROM pinned WHERE kind=? AND namespace=? AND name=?", _id(key))
+                self._pinned.pop(key, None)
+            else:
+                db.execute("INSERT OR REPLACE INTO pinned VALUES (?,?,?,?)", (*_id(key), _PIN.dump_json(pin)))
+                self._pinned[key] = pin
+
     def prune_round(self) -> PruneRound:
         rows = self._all("SELECT kind, namespace, name, allowed FROM prune")
         held = frozenset(_key(r) for r in rows if r[3] is None)
@@ -203,6 +248,27 @@ class SqliteStore:
                 raise
             finally:
                 db.execute("RELEASE round")
+
+    def template(self, digest: str) -> Entry | None:
+        if digest not in self._templates:
+            row = self._one("SELECT data FROM templates WHERE digest=?", (digest,))
+            try:
+                entry = None if row is None else _ENTRY.validate_json(zlib.decompress(row[0]))
+            except (zlib.error, ValueError):  # written by another version
+                entry = None
+            self._templates[digest] = entry
+        return self._templates[digest]
+
+    def keep_template(self, entry: Entry) -> None:
+        data = zlib.compress(_ENTRY.dump_json(entry), 6)
+        with self._writing() as db:
+            db.execute("INSERT OR REPLACE INTO templates (digest, data) VALUES (?,?)", (entry.digest, data))
+            db.execute(
+                "DELETE FROM templates WHERE rowid <="
+                " (SELECT rowid FROM templates ORDER BY rowid DESC LIMIT 1 OFFSET ?)",
+                (_TEMPLATES_KEPT,),
+            )
+        self._templates.clear()
 
     def fleet(self) -> Fleet | None:
         row = self._one("SELECT value FROM settings WHERE name='fleet'")
@@ -267,8 +333,10 @@ class SqliteStore:
 
     def _load_all(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._templates: dict[str, Entry | None] = {}
         self._memories = dict(self._load("memory", _MEMORY))
         self._statuses = dict(self._load("status", _STATUS))
+        self._pinned = dict(self._load("pinned", _PIN))
         rows = self._all("SELECT kind, namespace, name FROM suspended")
         self._suspended = {_key(r) if r[0] else None for r in rows}
         rows = self._all("SELECT kind, namespace, name, digest, by, at FROM approved")
@@ -282,6 +350,8 @@ class SqliteStore:
             (version,) = db.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
+            for old in range(version, _VERSION) if version else ():
+                db.executescript(f"BEGIN; {_MIGRATIONS[old]} PRAGMA user_version={old + 1}; COMMIT;")
         except sqlite3.OperationalError as error:
             raise StoreError(
                 f"the state file {self._path} cannot be opened: {error}", hint="check --state and its permissions"

@@ -83,6 +83,12 @@ class DirectorySource:
         """Call *changed* after every change, and once at the start, until *stopped* answers true."""
         Watcher(self._tree, changed=changed, stopped=stopped, clock=self._clock, warn=self._warn).run()
 
+    def poke(self) -> None:
+        """Nothing: every snapshot looks at the files themselves."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def describe(self) -> str:
         """The directory, as it was named."""
         return shown(self._tree.root)

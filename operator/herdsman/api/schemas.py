@@ -15,8 +15,9 @@ from herdsman.model.desired import Rejection
 from herdsman.model.keys import Key, Kind
 from herdsman.model.observed import Allocation, Deployment
 from herdsman.model.plans import Plan
+from herdsman.model.sources import Snapshot, SourceState
 from herdsman.model.statuses import ConditionType, Event, Record, Status
-from herdsman.usecases import Description, Overview, Request
+from herdsman.usecases import Description, JobVersion, Overview, Request, Trace
 
 
 class Schema(BaseModel):
@@ -148,6 +149,9 @@ class RecordOut(Schema):
     reason: str
     message: str
     revision: str
+    author: str
+    path: str
+    line: int
     digest: str
     version: int | None
 
@@ -160,9 +164,86 @@ class RecordOut(Schema):
             reason=record.reason.value,
             message=record.message,
             revision=record.revision,
+            author=record.author,
+            path=record.position.path,
+            line=record.position.line,
             digest=record.digest,
             version=record.version,
         )
+
+
+class VersionOut(Schema):
+    """One version of a live job, and the commit that made it; without a commit where it was not ours."""
+
+    version: int
+    at: str | None
+    current: bool
+    stable: bool = Field(description="whether its deployment came off")
+    ours: bool = Field(description="whether one of Herdsman's writes made it")
+    revision: str
+    author: str
+    path: str
+    line: int
+    digest: str
+    action: str
+    reason: str
+
+    @classmethod
+    def of(cls, v: JobVersion) -> "VersionOut":
+        """The shape of *v*."""
+        from_ = v.provenance
+        return cls(
+            version=v.version,
+            at=when(v.at),
+            current=v.current,
+            stable=v.stable,
+            ours=from_ is not None,
+            revision=from_.revision if from_ else "",
+            author=from_.author if from_ else "",
+            path=from_.path if from_ else "",
+            line=from_.line if from_ else 0,
+            digest=from_.digest if from_ else "",
+            action=v.record.action.value if v.record else "",
+            reason=v.record.reason.value if v.record else "",
+        )
+
+
+class TraceOut(KeyOut):
+    """From a live job back to who declared it."""
+
+    fleet: str = Field(description="the fleet that it bears the stamp of; empty where it bears none")
+    live: VersionOut
+    last: VersionOut | None = Field(description="the newest version that Herdsman made")
+    spec: SpecOut | None = Field(description="the spec of this fleet that declares it, where one does")
+
+    @classmethod
+    def of_trace(cls, t: Trace) -> "TraceOut":
+        """The shape of *t*."""
+        return cls(
+            **KeyOut.of(t.key).model_dump(),
+            fleet=t.stamp,
+            live=VersionOut.of(t.live),
+            last=VersionOut.of(t.last) if t.last else None,
+            spec=SpecOut.of_status(t.status) if t.status else None,
+        )
+
+
+class RollbackIn(Schema):
+    """Which spec to put back, and to what: a commit, or a version of the job."""
+
+    key: KeyOut
+    to: str = Field(min_length=1, examples=["3", "4f0c3e1b"])
+    now: bool = Field(default=False, description="make the job what it was at once, and hold it until its spec changes")
+    request_id: str = Field(default="", description="a write with an ID is carried out once, however often it is asked")
+
+
+class RollbackOut(Schema):
+    """What a rollback did: wrote a commit, or pinned a version."""
+
+    version: int | None
+    revision: str
+    files: list[str]
+    pushed: bool
 
 
 class EventOut(Schema):
@@ -334,6 +415,40 @@ class KeysIn(Schema):
     keys: list[KeyOut] | None = None
 
 
+class SourceOut(Schema):
+    """What the source's last snapshot shows, and since when it cannot be read, where it cannot."""
+
+    commit: str = Field(description="the commit; empty where the source is no Git repository and in no work tree")
+    branch: str = Field(description="the branch or tag that was followed to it")
+    author: str
+    message: str = Field(description="the first line of the commit's message")
+    committed: str | None
+    verified: bool = Field(description="whether its signature was demanded and is good")
+    dirty: bool = Field(description="whether the files are not those of the commit")
+    files: int
+    read_at: str | None
+    failing_since: str | None
+    error: str
+
+    @classmethod
+    def of(cls, state: SourceState) -> "SourceOut":
+        """The shape of *state*."""
+        seen = state.snapshot or Snapshot("", {})
+        return cls(
+            commit=seen.commit,
+            branch=seen.branch,
+            author=seen.author,
+            message=seen.message,
+            committed=seen.committed.isoformat() if seen.committed else None,
+            verified=seen.verified,
+            dirty=seen.dirty,
+            files=state.files,
+            read_at=when(state.read),
+            failing_since=when(state.failing_since),
+            error=state.error,
+        )
+
+
 class OverviewOut(Schema):
     """The fleet at a glance."""
 
@@ -342,6 +457,7 @@ class OverviewOut(Schema):
     nomad: str
     nomad_version: str
     revision: str
+    source_state: SourceOut
     ready: bool
     trouble: dict[str, str]
     rejections: list[RejectionOut]
@@ -355,9 +471,14 @@ class OverviewOut(Schema):
     def of(cls, o: Overview) -> "OverviewOut":
         """The shape of *o*."""
         plain: Mapping[str, Any] = {
-            name: getattr(o, name) for name in o.__slots__ if name not in ("rejections", "trouble")
+            name: getattr(o, name) for name in o.__slots__ if name not in ("rejections", "trouble", "source_state")
         }
-        return cls(**plain, trouble=dict(o.trouble), rejections=[RejectionOut.of(r) for r in o.rejections])
+        return cls(
+            **plain,
+            source_state=SourceOut.of(o.source_state),
+            trouble=dict(o.trouble),
+            rejections=[RejectionOut.of(r) for r in o.rejections],
+        )
 
 
 class Problem(Schema):

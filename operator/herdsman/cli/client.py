@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 
 import urllib3
 
+from herdsman.cli.sessions import bearer
 from herdsman.errors import HerdsmanError
 
 DEFAULT_SERVER = "http://127.0.0.1:8080"
@@ -35,7 +36,8 @@ class Client:
         """The data of server-sent events, as they come, until the operator ends."""
         url = self._url(path, query)
         try:
-            answer = self._pool.request("GET", url, preload_content=False, timeout=urllib3.Timeout(connect=5, read=45))
+            patience = urllib3.Timeout(connect=5, read=45)
+            answer = self._pool.request("GET", url, headers=self._bearer(), preload_content=False, timeout=patience)
             self._check(answer.status, b"" if answer.status == 200 else answer.read())
             for line in _lines(answer):
                 if line.startswith("data:"):
@@ -47,7 +49,7 @@ class Client:
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
     ) -> Any:
         data = json.dumps(body).encode() if body is not None else None
-        headers = {"Content-Type": "application/json"} if data is not None else {}
+        headers = self._bearer() | ({"Content-Type": "application/json"} if data is not None else {})
         try:
             answer = self._pool.request(method, self._url(path, query or {}), body=data, headers=headers)
         except urllib3.exceptions.HTTPError as error:
@@ -59,6 +61,11 @@ class Client:
             raise HerdsmanError(
                 f"what answers at {self._server} is not Herdsman", hint="check --server or HERDSMAN_SERVER"
             ) from None
+
+    def _bearer(self) -> dict[str, str]:
+        """Who asks, where somebody is logged in."""
+        token = bearer(self._server)
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
     def _url(self, path: str, query: Mapping[str, Any]) -> str:
         given = {k: v for k, v in query.items() if v not in (None, "")}

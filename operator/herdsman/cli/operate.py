@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,54 @@ _COMMON: tuple[Callable[[Any], Any], ...] = (
     click.option("--log-format", type=click.Choice(["auto", "json", "console"]), help="auto asks the terminal."),
     click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="(info)"),
     click.option("--config", "file", type=click.Path(path_type=Path), envvar="HERDSMAN_CONFIG", help="herdsman.yaml."),
+)
+
+_GIT: tuple[Callable[[Any], Any], ...] = (
+    click.option("--git", metavar="URL", help="The Git repository that holds the specs; instead of --specs."),
+    click.option("--branch", help="The branch that is followed (the remote's default)."),
+    click.option("--tag", help="The tag that is followed; --semver, --commit: instead of a branch."),
+    click.option("--semver", metavar="RANGE", help="The newest tag in this range is followed, like '>=1.2 <2'."),
+    click.option("--commit", metavar="ID", help="This commit and no other, by its full ID."),
+    click.option("--path", metavar="DIR", help="The directory inside the repository that holds the specs."),
+    click.option("--include", multiple=True, metavar="PATTERN", help="Nothing else counts; gitignore syntax."),
+    click.option("--exclude", multiple=True, metavar="PATTERN", help="These do not count; gitignore syntax."),
+    click.option("--git-interval", type=float, help="How often the remote is asked, in seconds (60)."),
+    click.option("--git-timeout", type=float, help="How long to wait for the remote, in seconds (60)."),
+    click.option("--git-username", help="For HTTPS; a token goes into HERDSMAN_GIT_TOKEN or a file."),
+    click.option("--git-token-file", type=click.Path(path_type=Path), help="Read again for every call."),
+    click.option("--git-scheme", type=click.Choice(["basic", "bearer"]), help="How the token is told (basic)."),
+    click.option("--git-cacert", type=click.Path(path_type=Path), help="The authorities of the Git server."),
+    click.option("--git-client-cert", type=click.Path(path_type=Path), help="For mTLS to the Git server."),
+    click.option("--git-client-key", type=click.Path(path_type=Path), help="For mTLS to the Git server."),
+    click.option("--git-ssh-key", type=click.Path(path_type=Path), help="The key for SSH."),
+    click.option("--git-known-hosts", type=click.Path(path_type=Path), help="Hosts that SSH may speak to."),
+    click.option("--git-allow-insecure", is_flag=True, default=None, help="Admit http, git and file URLs."),
+    click.option("--verify", type=click.Choice(["head", "tag", "tag-and-head"]), help="What has to be signed."),
+    click.option("--verify-ssh-signers", type=click.Path(path_type=Path), help="Allowed signers, as of ssh-keygen."),
+    click.option("--verify-gpg-keys", type=click.Path(path_type=Path), multiple=True, help="Exported GPG keys."),
+    click.option(
+        "--git-write",
+        type=click.Choice(["auto", "push", "pull-request", "off"]),
+        help="How a rollback or the platform writes: auto pushes to a branch, where nothing has to be signed.",
+    ),
+    click.option("--git-keep-unpushed", is_flag=True, default=None, help="Keep writes while the remote is away."),
+    click.option(
+        "--commit-status-token-file",
+        type=click.Path(path_type=Path),
+        help="A token for the repository's host, which is then told how each commit fares.",
+    ),
+    click.option("--commit-status-provider", type=click.Choice(["github", "gitlab", "gitea"]), help="Whose API it is."),
+    click.option("--commit-status-api", metavar="URL", help="Where that API is, if not in its usual place."),
+    click.option("--webhook-secret-file", type=click.Path(path_type=Path), help="What senders of webhooks know."),
+)
+
+_USERS: tuple[Callable[[Any], Any], ...] = (
+    click.option("--oidc-issuer", metavar="URL", help="Whose tokens are believed; without, loopback only."),
+    click.option("--oidc-audience", multiple=True, help="What a token has to be meant for."),
+    click.option("--oidc-clients", multiple=True, help="Which clients a token has to be issued to."),
+    click.option("--oidc-cacert", type=click.Path(path_type=Path), help="The authorities of the issuer's TLS."),
+    click.option("--token-file", type=click.Path(path_type=Path), help="Service tokens: herdsman token create."),
+    click.option("--admins", multiple=True, metavar="SUB@ISSUER", help="Administrators of everything."),
 )
 
 _NOMAD: tuple[Callable[[Any], Any], ...] = (
@@ -55,14 +103,16 @@ def _options(*groups: tuple[Callable[[Any], Any], ...]) -> Callable[[Any], Any]:
 
 
 @click.command()
-@_options(_COMMON[:1], _NOMAD, _COMMON[1:])
+@_options(_COMMON[:1], _GIT, _NOMAD, _USERS, _COMMON[1:])
 def run(file: Path | None, **flags: Any) -> int:
-    """Keep a Nomad cluster as the specs in a directory declare it.
+    """Keep a Nomad cluster as the specs in a directory or a Git repository declare it.
 
-    Every flag has a variable HERDSMAN_<FLAG> and a place in herdsman.yaml; Nomad's own variables count too.
+    Every flag has a variable HERDSMAN_<FLAG> and a place in herdsman.yaml, where `fleets` may name several; Nomad's
+    own variables count too. SIGHUP asks the source at once.
     """
     from herdsman import settings
 
+    flags = {name: None if value == () else value for name, value in flags.items()}
     file = file or (Path("herdsman.yaml") if Path("herdsman.yaml").is_file() else None)
     return _operate(settings.load(flags, file=file))
 
@@ -101,30 +151,39 @@ def _operate(settings: Any, stop: threading.Event | None = None) -> int:
 
     logs.configure(form=settings.log_format, level=settings.log_level)
     stop = stop or _stop_on_signals()
-    wired = bootstrap.wire(settings)
+    process = bootstrap.assemble(settings)
     try:
-        with bootstrap.served(wired.app, settings.listen) as address:
-            click.echo(_banner(settings, address, bootstrap.greet(wired)))
-            wired.service.start()
+        with bootstrap.served(process.app, settings.listen) as address:
+            greetings = {name: bootstrap.greet(fleet) for name, fleet in process.fleets.items()}
+            click.echo(_banner(settings, address, greetings))
+            if process.is_open:
+                click.echo("  nobody logs in: whoever is on this machine is its administrator (see --oidc-issuer)")
+            signal.signal(signal.SIGHUP, lambda _number, _frame: process.news())
+            process.start()
             stop.wait()
             click.echo("stopping: looks under way end first", err=True)
-            clean = wired.service.stop()
+            clean = process.stop()
     finally:
-        wired.cluster.close()
-        wired.store.close()
+        process.close()
     return 0 if clean else 1
 
 
-def _banner(settings: Any, address: str, nomad: str) -> str:
-    lines = {
-        "specs": str(settings.specs),
-        "nomad": f"{settings.nomad}  {nomad or '(no answer yet)'}",
+def _banner(settings: Any, address: str, nomads: Mapping[str, str]) -> str:
+    """Where to look. *nomads* is what each fleet's Nomad said of itself, "" where it does not answer yet."""
+    lines = {}
+    for own in settings.each():
+        of = f"{own.fleet}: " if settings.fleets else ""
+        lines[f"{of}specs"] = own.git or str(own.specs)
+        lines[f"{of}nomad"] = f"{own.nomad}  {nomads[own.fleet] or '(no answer yet)'}"
+    root = f"{address}/fleets/{settings.each()[0].fleet}" if settings.fleets else address
+    lines |= {
         "dashboard": f"{address}/",
-        "api": f"{address}/v1/specs",
+        "api": f"{root}/v1/specs",
         "metrics": f"{address}/metrics",
-        "try": f"herdsman get --server {address}",
+        "try": f"herdsman get --server {root}",
     }
-    return "\n".join(["Herdsman runs; Ctrl-C ends it.", *(f"  {k:<10} {v}" for k, v in lines.items())])
+    width = max(map(len, lines))
+    return "\n".join(["Herdsman runs; Ctrl-C ends it.", *(f"  {k:<{width}}  {v}" for k, v in lines.items())])
 
 
 def _stop_on_signals() -> threading.Event:

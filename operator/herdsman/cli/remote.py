@@ -13,13 +13,13 @@ from herdsman.errors import HerdsmanError
 DIFFERS = 2
 
 
-def _client(server: str) -> Any:
+def client_of(server: str) -> Any:
     from herdsman.cli.client import Client
 
     return Client(server)
 
 
-def _key(client: Any, kind: str | None, namespace: str, name: str) -> dict[str, str]:
+def key_of(client: Any, kind: str | None, namespace: str, name: str) -> dict[str, str]:
     """The key of the spec that is called *name*; kind and namespace are only needed where there are several."""
     if kind and (namespace or kind == "Namespace"):
         return {"kind": kind, "namespace": namespace, "name": name}
@@ -48,7 +48,7 @@ def _key(client: Any, kind: str | None, namespace: str, name: str) -> dict[str, 
 @SERVER
 def get(name: str, kind: str | None, namespace: str, not_ready: bool, selector: str, output: str, server: str) -> None:
     """List specs and how they do; NAME may be a glob."""
-    found = _client(server).get(
+    found = client_of(server).get(
         "/v1/specs",
         kind=kind and kind.capitalize(),
         namespace=namespace,
@@ -90,8 +90,8 @@ def _rejection(r: dict[str, Any]) -> str:
 @SERVER
 def describe(name: str, kind: str | None, namespace: str, output: str, server: str) -> None:
     """Show one spec with its conditions, history, events, deployments and allocations."""
-    client = _client(server)
-    found = client.describe(*_key(client, kind, namespace, name).values())
+    client = client_of(server)
+    found = client.describe(*key_of(client, kind, namespace, name).values())
     if show(found, output):
         return
     spec = found["spec"]
@@ -147,7 +147,7 @@ def _short(field: str, value: object) -> object:
 @SERVER
 def plan(name: str, kind: str | None, namespace: str, everything: bool, output: str, server: str) -> None:
     """Show what the operator would do now. Exit code 0: nothing; 2: something; 1: an error."""
-    found = _client(server).get("/v1/plan", kind=kind, namespace=namespace, name=name)
+    found = client_of(server).get("/v1/plan", kind=kind, namespace=namespace, name=name)
     sys.exit(show_plans(found, output, everything=everything))
 
 
@@ -195,10 +195,10 @@ def resync(
     name: str, kind: str | None, namespace: str, wait: bool, with_source: bool, timeout: float, server: str
 ) -> None:
     """Look again now, at NAME or at everything."""
-    client = _client(server)
+    client = client_of(server)
     body: dict[str, Any] = {"withSource": with_source}
     if name:
-        body["keys"] = [_key(client, kind, namespace, name)]
+        body["keys"] = [key_of(client, kind, namespace, name)]
     request = client.post("/v1/resync", body)
     if not wait:
         click.echo(f"resync {request['id']} requested")
@@ -219,8 +219,8 @@ def resync(
 def _hold(verb: str, past: str, name: str, kind: str | None, namespace: str, everything: bool, server: str) -> None:
     if bool(name) == everything:
         raise HerdsmanError(f"say what to {verb}: a NAME, or --all for the whole fleet")
-    client = _client(server)
-    body = {"keys": [_key(client, kind, namespace, name)]} if name else None
+    client = client_of(server)
+    body = {"keys": [key_of(client, kind, namespace, name)]} if name else None
     client.post(f"/v1/{verb}", body)
     click.echo(f"{past} {name or 'the whole fleet'}")
 
@@ -258,12 +258,12 @@ def approve(
     names: tuple[str, ...], kind: str | None, namespace: str, everything: bool, listing: bool, server: str
 ) -> None:
     """Let the held change of NAMES through, once."""
-    client = _client(server)
+    client = client_of(server)
     if listing or not (names or everything):
         held = client.get("/v1/held")
         table(["KIND", "NAMESPACE", "NAME", "REASON", "MESSAGE"], [_held_row(s) for s in held])
         return
-    keys = [_key(client, kind, namespace, n) for n in names]
+    keys = [key_of(client, kind, namespace, n) for n in names]
     if everything:
         keys = [{"kind": s["kind"], "namespace": s["namespace"], "name": s["name"]} for s in client.get("/v1/held")]
     if not keys:
@@ -288,8 +288,8 @@ def _held_row(s: dict[str, Any]) -> list[object]:
 @SERVER
 def events(name: str, kind: str | None, namespace: str, watch: bool, limit: int, output: str, server: str) -> None:
     """Show what happened."""
-    client = _client(server)
-    key = _key(client, kind, namespace, name) if name else {}
+    client = client_of(server)
+    key = key_of(client, kind, namespace, name) if name else {}
     past = client.get("/v1/events", limit=limit, **key)
     if output == "table":
         table(["AT", "SEVERITY", "REASON", "SPEC", "MESSAGE"], [_event_row(e) for e in past])

@@ -21,6 +21,8 @@ class Facts:
     warn_only: bool = False  # drift policy
     keep: bool = False  # prune policy: keep
     stop_only: bool = False  # prune policy: stop
+    halt: bool = False  # its spec says that it shall not run
+    expired: str = ""  # its spec stands, but its time is over
     # what there is
     live: bool
     ours: bool = False
@@ -33,6 +35,9 @@ class Facts:
     # what forbids it
     claimed: str = ""  # the fleet's name belongs to another source, or nobody knows yet
     reverted: str = ""  # Nomad reverted this digest
+    rolled_back: str = ""  # a person rolled this digest back
+    rollback_due: bool = False  # and that is still to be done
+    over_quota: str = ""  # it would take more than there is left for it
     dependency: str = ""  # what is not Ready yet
     circuit: str = ""  # corrected too often of late
     refused: str = ""  # Nomad refused this digest, and it is not yet time to ask again
@@ -46,7 +51,7 @@ class Facts:
 
     @property
     def due(self) -> bool:
-        """Whether a wanted job calls for a write."""
+        """Whether a wanted job calls for a write that starts or changes it."""
         if not self.live:
             return not (self.finished or self.halted)
         return not self.same and (self.spec_changed or not self.warn_only)
@@ -78,14 +83,40 @@ ROWS: tuple[Row, ...] = (
     # A spec that cannot be understood still declares its job: it is neither changed nor removed.
     Row(lambda f: bool(f.frozen), Action.HOLD, Reason.INVALID, lambda f: f.frozen),
     Row(
-        lambda f: f.live and not f.ours and f.wanted and not f.adoptable,
+        lambda f: f.live and not f.ours and f.wanted and (not f.adoptable or f.halt),
         Action.HOLD,
         Reason.NOT_OWNED,
         lambda f: f"the live job belongs to {f.owner}",
     ),
     Row(lambda f: f.live and not f.ours and not f.wanted, Action.NOTHING, Reason.ABSENT, _say("")),
+    # What stands still is neither compared nor updated: its spec of the day counts when it is to run again.
+    Row(
+        lambda f: f.wanted and f.halt and (f.same or not f.live),
+        Action.NOTHING,
+        Reason.STOPPED,
+        _say("its spec says that it does not run"),
+    ),
+    Row(lambda f: f.wanted and f.halt and bool(f.refused), Action.HOLD, Reason.REFUSED, lambda f: f.refused),
+    Row(lambda f: f.wanted and f.halt, Action.STOP, Reason.STOPPED, _say("its spec says that it does not run")),
+    # In an emergency Nomad is put right before Git: what Git still says must not undo that.
+    Row(
+        lambda f: f.wanted and f.live and f.rollback_due,
+        Action.UPDATE,
+        Reason.ROLLED_BACK,
+        lambda f: f.rolled_back,
+    ),
+    Row(
+        lambda f: f.wanted and f.live and bool(f.rolled_back), Action.HOLD, Reason.ROLLED_BACK, lambda f: f.rolled_back
+    ),
     # auto_revert and a reconciler would otherwise deploy and revert one version for ever.
     Row(lambda f: f.wanted and bool(f.reverted), Action.HOLD, Reason.REVERTED_BY_NOMAD, lambda f: f.reverted),
+    # Before all that waits: whom a quota holds shall know it at once.
+    Row(
+        lambda f: f.wanted and f.due and bool(f.over_quota),
+        Action.HOLD,
+        Reason.QUOTA_EXCEEDED,
+        lambda f: f.over_quota,
+    ),
     Row(
         lambda f: f.wanted and f.due and bool(f.dependency),
         Action.HOLD,
@@ -138,6 +169,8 @@ ROWS: tuple[Row, ...] = (
     ),
     Row(lambda f: f.wanted and not f.same, Action.UPDATE, Reason.DRIFTED, _say("somebody else changed it")),
     Row(lambda f: f.wanted, Action.NOTHING, Reason.IN_SYNC, _say("")),
+    # Its spec still stands there: a reader who asks for it shall be told what became of it.
+    Row(lambda f: bool(f.expired) and not f.live, Action.NOTHING, Reason.EXPIRED, lambda f: f.expired),
     Row(lambda f: not f.live, Action.NOTHING, Reason.ABSENT, _say("")),
     Row(lambda f: f.stop_only and f.stopped, Action.NOTHING, Reason.KEPT, _say("wanted no more; stopped, and kept so")),
     Row(lambda f: f.keep, Action.NOTHING, Reason.KEPT, _say("wanted no more; kept by its prune policy")),
@@ -147,6 +180,7 @@ ROWS: tuple[Row, ...] = (
     Row(lambda f: bool(f.limited), Action.HOLD, Reason.PRUNE_LIMIT, lambda f: f.limited),
     Row(lambda f: bool(f.dependents), Action.HOLD, Reason.DEPENDENCY_NOT_READY, lambda f: f.dependents),
     Row(lambda f: bool(f.refused), Action.HOLD, Reason.REFUSED, lambda f: f.refused),
+    Row(lambda f: bool(f.expired), Action.PURGE, Reason.EXPIRED, lambda f: f.expired),
     Row(lambda f: f.stop_only, Action.STOP, Reason.UNWANTED, _say("no spec declares it any more")),
     Row(lambda f: True, Action.PURGE, Reason.UNWANTED, _say("no spec declares it any more")),
 )

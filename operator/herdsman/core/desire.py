@@ -15,23 +15,36 @@ from typing import Any
 
 import orjson
 
-from herdsman.core.locate import locate
+from herdsman.core.deployments import Made, Workshop, make, opened
+from herdsman.core.locate import Places
 from herdsman.core.parse import Document, ParsedFile, field_text, parse_job_body
-from herdsman.core.spelling import nearest
+from herdsman.core.problems import Fault
+from herdsman.core.redact import MASK, redact
+from herdsman.core.spelling import did_you_mean, nearest
 from herdsman.model.desired import (
+    NO_POLICY,
     Desired,
     DesiredJob,
     DesiredNamespace,
+    DesiredVariable,
     Fleet,
     HclSource,
+    Order,
     Origin,
     Position,
     Rejection,
     UnreadFile,
     Wanted,
 )
-from herdsman.model.documents import KINDS, FleetDocument, JobDocument, NamespaceDocument
-from herdsman.model.keys import Key, namespace_key
+from herdsman.model.documents import (
+    KINDS,
+    DeploymentDocument,
+    FleetDocument,
+    JobDocument,
+    NamespaceDocument,
+    VariableDocument,
+)
+from herdsman.model.keys import JOB_VARIABLES, Key, Kind, namespace_key, own_variable
 from herdsman.model.sources import Snapshot, SourceFile
 
 NO_FLEET = "the Fleet document cannot be understood, and none was understood before: nothing is written"
@@ -58,45 +71,72 @@ class _Fold:
 
     snapshot: Snapshot
     fleet: Fleet
+    workshop: Workshop
     wanted: dict[Key, Wanted] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
+    orders: dict[Key, Order] = field(default_factory=dict)
+    _places: tuple[str, Places] | None = None
 
-    def reject(self, declared: Declared, message: str, *, at: tuple[str | int, ...] = (), hint: str = "") -> None:
+    def reject(
+        self,
+        declared: Declared,
+        message: str,
+        *,
+        at: tuple[str | int, ...] = (),
+        hint: str = "",
+        at_key: bool = False,
+    ) -> None:
         """Refuse one document for a reason that only shows beside the others."""
         self.rejections.append(
-            Rejection(self.where(declared, at), message, field_text(None, at), hint, declared.document.key)
+            Rejection(
+                self.where(declared, at, at_key=at_key), message, field_text(None, at), hint, declared.document.key
+            )
         )
 
-    def where(self, declared: Declared, at: tuple[str | int, ...]) -> Position:
-        """The place of a field, found again in the text."""
-        file = self.snapshot.files.get(declared.path)
+    def reject_for(self, declared: Declared, fault: Fault) -> None:
+        """Refuse one document for a *fault* that was found in it."""
+        hint = did_you_mean(str(fault.loc[-1]), fault.known) if fault.known else fault.hint
+        self.reject(declared, fault.message, at=fault.loc, hint=hint, at_key=fault.at_key)
+
+    def where(self, declared: Declared, at: tuple[str | int, ...], *, at_key: bool = False) -> Position:
+        """The place of a field, found again in the text; of several in one file the text is walked once."""
+        path, file = declared.path, self.snapshot.files.get(declared.path)
         if not at or file is None or file.data is None:
             return declared.document.position
-        place = locate(declared.path, file.data, declared.document.index, at)
-        return Position(declared.path, place.line, place.column)
+        if self._places is None or self._places[0] != path:
+            self._places = (path, Places(path, file.data))
+        place = self._places[1].find(declared.document.index, at, at_key=at_key)
+        return Position(path, place.line, place.column) if place is not None else Position(path, 1, 1)
 
 
 def desire(
-    parsed: Iterable[ParsedFile], snapshot: Snapshot, *, default_fleet: str, last_fleet: Fleet | None
+    parsed: Iterable[ParsedFile],
+    snapshot: Snapshot,
+    *,
+    default_fleet: str,
+    last_fleet: Fleet | None,
+    workshop: Workshop | None = None,
 ) -> Desired:
-    """All that *snapshot* asks for. *last_fleet* holds while its document is gone or cannot be read."""
+    """All that *snapshot* asks for. *last_fleet* holds while its document is gone or cannot be read; deployments are
+    made in the *workshop*, without which there is no catalog and nothing to decrypt with."""
     files = _without_bodies(list(parsed))
     rejections = [r for f in files for r in f.rejections]
     rejections += [Rejection(Position(p), f.problem) for p, f in sorted(snapshot.files.items()) if f.data is None]
     declared = [Declared(d, f.path) for f in files for d in f.documents]
     fleet, fleet_rejections = _fleet(declared, default_fleet, last_fleet)
-    fold = _Fold(snapshot, fleet, rejections=[*rejections, *fleet_rejections])
+    fold = _Fold(snapshot, fleet, workshop or Workshop(), rejections=[*rejections, *fleet_rejections])
     unread = _unread(fold.rejections, snapshot.files)
     blocked = "" if last_fleet is not None else _without_fleet(declared, fleet_rejections, unread, snapshot)
     _fold_documents([d for d in declared if d.document.key is not None], fold)
-    _check_needs(fold, {d.key: d for d in declared if d.document.key is not None})
+    _check_needs(fold, _by_key(fold, declared))
     frozen: dict[Key, Rejection] = {}
     for rejection in fold.rejections:
         if rejection.key is not None:
             fold.wanted.pop(rejection.key, None)
             frozen.setdefault(rejection.key, rejection)
+    _freeze_attached(fold, frozen)
     return Desired(
-        revision=snapshot.revision,
+        revision=snapshot.name,
         fleet=fleet,
         wanted=fold.wanted,
         rejections=tuple(sorted(fold.rejections, key=lambda r: (r.position.path, r.position.line, r.position.column))),
@@ -104,7 +144,27 @@ def desire(
         unread=unread,
         settled=snapshot.settled,
         blocked=blocked,
+        orders=fold.orders,
     )
+
+
+def _by_key(fold: _Fold, declared: list[Declared]) -> dict[Key, Declared]:
+    """Which document declares what; a deployment declares the variable of its secrets, too."""
+    found = {d.key: d for d in declared if d.document.key is not None}
+    for key in fold.orders:
+        if own_variable(key) in fold.wanted:
+            found.setdefault(own_variable(key), found[key])
+    return found
+
+
+def _freeze_attached(fold: _Fold, frozen: dict[Key, Rejection]) -> None:
+    """The secrets of a deployment that was rejected stay as they are, like its job."""
+    for key in frozen.keys() & fold.orders.keys():
+        variable = own_variable(key)
+        attached = fold.wanted.get(variable)
+        if isinstance(attached, DesiredVariable) and attached.attached:
+            del fold.wanted[variable]
+            frozen.setdefault(variable, frozen[key])
 
 
 def _without_bodies(files: list[ParsedFile]) -> list[ParsedFile]:
@@ -164,7 +224,8 @@ def _fold_documents(declared: list[Declared], fold: _Fold) -> None:
     by_key: dict[Key, list[Declared]] = {}
     for one in declared:
         by_key.setdefault(one.key, []).append(one)
-    for key, same in by_key.items():
+    # deployments last: what they bring along gives way to what is declared
+    for key, same in sorted(by_key.items(), key=lambda one: isinstance(one[1][0].document.model, DeploymentDocument)):
         if len(same) > 1:
             for one in same:
                 others = ", ".join(str(o.document.position) for o in same if o is not one)
@@ -181,12 +242,16 @@ def _wanted(declared: Declared, fold: _Fold) -> Wanted | None:
     model = declared.document.model
     if isinstance(model, JobDocument):
         return _job(declared, model, fold)
+    if isinstance(model, DeploymentDocument):
+        return _deployment(declared, model, fold)
+    if isinstance(model, VariableDocument):
+        return _variable(declared, model, fold)
     assert isinstance(model, NamespaceDocument)
     return _namespace(declared, model, fold)
 
 
 def _origin(declared: Declared, fold: _Fold) -> Origin:
-    return Origin(declared.document.position, fold.snapshot.revision, fold.snapshot.author)
+    return Origin(declared.document.position, fold.snapshot.name, fold.snapshot.author)
 
 
 def _allowed(namespace: str, fold: _Fold) -> bool:
@@ -213,20 +278,109 @@ def _namespace(declared: Declared, model: NamespaceDocument, fold: _Fold) -> Des
         spec.description,
         dict(spec.meta),
         tuple(d.key(name) for d in spec.policy.depends_on) if spec.policy else (),
+        spec.quotas.quotas() if spec.quotas is not None else None,
+    )
+
+
+def _may_touch(namespace: str, declared: Declared, fold: _Fold) -> bool:
+    """Whether the fleet may; where it may not, the document is rejected."""
+    allowed = _allowed(namespace, fold)
+    if not allowed:
+        at = ("metadata", "namespace")
+        fold.reject(declared, f"the fleet may not touch the namespace {namespace}", at=at, hint=_not_allowed(fold))
+    return allowed
+
+
+def _plain_job(declared: Declared, model: JobDocument | DeploymentDocument, fold: _Fold) -> DesiredJob:
+    """All of a wanted job but what it is."""
+    namespace, wishes = model.metadata.namespace, model.spec.policy
+    return DesiredJob(
+        declared.key,
+        "",
+        wishes.over(fold.fleet.policy) if wishes else fold.fleet.policy,
+        _origin(declared, fold),
+        depends_on=tuple(d.key(namespace) for d in wishes.depends_on) if wishes else (),
+        labels=dict(model.metadata.labels),
+    )
+
+
+def _variable(declared: Declared, model: VariableDocument, fold: _Fold) -> DesiredVariable | None:
+    namespace, spec = model.metadata.namespace, model.spec
+    if not _may_touch(namespace, declared, fold):
+        return None
+    wrong: list[Fault] = []
+    items = dict(spec.items)
+    for name, text in spec.items.items():
+        if not spec.allow_plain and redact(f"Env.{name}", text) == MASK:
+            hint = "move it to spec.encrypted; if it is no secret, write allowPlain: true"
+            wrong.append(Fault(("spec", "items", name), "looks like a secret, which Git would remember for ever", hint))
+    for name, armour in spec.encrypted.items():
+        found = opened(armour, ("spec", "encrypted", name), fold.workshop.decrypt, wrong)
+        items[name] = found or ""
+    if sum(len(f"{name}{text}".encode()) for name, text in items.items()) > _LARGEST_VARIABLE:
+        wrong.append(Fault(("spec",), f"the items together are larger than {_LARGEST_VARIABLE:,} bytes", _NOMADS_LIMIT))
+    for fault in wrong:
+        fold.reject_for(declared, fault)
+    if wrong:
+        return None
+    base, wishes = fold.fleet.policy, spec.policy
+    return DesiredVariable(
+        declared.key,
+        _digest("variable", dict(spec.items), dict(spec.encrypted)),
+        wishes.over(base) if wishes else base,
+        _origin(declared, fold),
+        items=items,
+        depends_on=tuple(d.key(namespace) for d in wishes.depends_on) if wishes else (),
+        labels=dict(model.metadata.labels),
+    )
+
+
+_LARGEST_VARIABLE = 60 * 1024
+_NOMADS_LIMIT = "Nomad keeps 64 KiB in a variable, names and all"
+
+
+def _deployment(declared: Declared, model: DeploymentDocument, fold: _Fold) -> DesiredJob | None:
+    order, made = make(model, fold.workshop, fold.fleet.windows)
+    order = fold.orders[declared.key] = replace(order, position=declared.document.position)
+    if not _may_touch(model.metadata.namespace, declared, fold):
+        return None
+    if not isinstance(made, Made):
+        for fault in made:
+            fold.reject_for(declared, fault)
+        return None
+    job = _with_hcl(replace(_plain_job(declared, model, fold), order=order), made.hcl)
+    if order.stopped:
+        job = replace(job, digest=_digest("stopped", job.digest))
+    if not made.secrets and not made.generate:
+        return job
+    variable = _secrets(job, made)
+    if fold.wanted.setdefault(variable.key, variable) is not variable:
+        at = fold.wanted[variable.key].origin.position
+        fold.reject(declared, f"its secrets go to {variable.key}, which {at} declares, too", hint="name one otherwise")
+        return None
+    return replace(job, depends_on=(*job.depends_on, variable.key))
+
+
+def _secrets(job: DesiredJob, made: Made) -> DesiredVariable:
+    """The variable that a job reads its secrets from. A deployment's policy is about its job: this one just follows."""
+    return DesiredVariable(
+        own_variable(job.key),
+        _digest("variable", dict(made.sealed), dict(made.generate)),
+        replace(NO_POLICY, suspend=job.policy.suspend),
+        job.origin,
+        items=made.secrets,
+        generate=made.generate,
+        labels=job.labels,
+        attached=True,
+        expires=job.expires,
     )
 
 
 def _job(declared: Declared, model: JobDocument, fold: _Fold) -> DesiredJob | None:
     namespace, spec = model.metadata.namespace, model.spec
-    if not _allowed(namespace, fold):
-        at = ("metadata", "namespace")
-        fold.reject(declared, f"the fleet may not touch the namespace {namespace}", at=at, hint=_not_allowed(fold))
+    if not _may_touch(namespace, declared, fold):
         return None
-    policy = spec.policy.over(fold.fleet.policy) if spec.policy else fold.fleet.policy
-    needs = tuple(d.key(namespace) for d in spec.policy.depends_on) if spec.policy else ()
-    plain = DesiredJob(
-        declared.key, "", policy, _origin(declared, fold), depends_on=needs, labels=dict(model.metadata.labels)
-    )
+    plain = _plain_job(declared, model, fold)
     if spec.job is not None:
         return replace(plain, digest=_digest("job", spec.job.decode()), body=spec.job)
     if spec.hcl is not None:
@@ -277,6 +431,7 @@ def _digest(*parts: object) -> str:
 def _check_needs(fold: _Fold, declared: Mapping[Key, Declared]) -> None:
     """Dependencies: those that nobody states are added, those that nobody declares are refused, and so are cycles."""
     rejected = {r.key for r in fold.rejections}
+    readable = _readable_by(fold.wanted)
     for key, wanted in list(fold.wanted.items()):
         for number, need in enumerate(wanted.depends_on):
             if need not in declared and need not in rejected:
@@ -285,9 +440,28 @@ def _check_needs(fold: _Fold, declared: Mapping[Key, Declared]) -> None:
                 at = ("spec", "policy", "dependsOn", number)
                 fold.reject(declared[key], f"it depends on {need}, which no spec declares", at=at, hint=hint)
         home = namespace_key(key.namespace)
-        if key.namespace and home in declared and home not in wanted.depends_on:
-            fold.wanted[key] = replace(wanted, depends_on=(home, *wanted.depends_on))
+        unsaid = [home] if key.namespace and home in declared else []
+        if key.kind is Kind.JOB:
+            unsaid += [*readable.get((key.namespace, ""), ()), *readable.get((key.namespace, key.name), ())]
+        unsaid = [need for need in unsaid if need not in wanted.depends_on]
+        if unsaid:
+            fold.wanted[key] = replace(wanted, depends_on=(*unsaid, *wanted.depends_on))
     _refuse_cycles(fold, declared)
+
+
+def _readable_by(wanted: Mapping[Key, Wanted]) -> dict[tuple[str, str], list[Key]]:
+    """The variables that a job's own identity may read, by its namespace and ID; with an empty ID those of all jobs.
+
+    These are `nomad/jobs` and, below it, the job's ID, its group and its task:
+    https://developer.hashicorp.com/nomad/docs/concepts/workload-identity
+    """
+    found: dict[tuple[str, str], list[Key]] = {}
+    for key in wanted:
+        if key.kind is Kind.VARIABLE and f"{key.name}/".startswith(f"{JOB_VARIABLES}/"):
+            parts = key.name.split("/")[2:]
+            for depth in range(1, len(parts) + 1) if parts else (0,):
+                found.setdefault((key.namespace, "/".join(parts[:depth])), []).append(key)
+    return found
 
 
 def _refuse_cycles(fold: _Fold, declared: Mapping[Key, Declared]) -> None:

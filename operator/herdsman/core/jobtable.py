@@ -352,7 +352,7 @@ Schedule: hours in which a task runs (Enterprise)
   Cron                     ScheduleCron  by cron
 ScheduleCron: hours by cron
   Start                    text  when it starts
-  Stop                     text  when it stops
+  End                      text  when it ends
   Timezone                 text  in which time zone
 Secret: a value that is fetched before a task starts
   Name                     text  its name, for ${secret.name.key}

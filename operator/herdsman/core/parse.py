@@ -20,7 +20,7 @@ from herdsman.model import names
 from herdsman.model.desired import Position, Rejection
 from herdsman.model.documents import API_VERSION, KINDS, JobDocument
 from herdsman.model.documents import Document as Model
-from herdsman.model.keys import Key, job_key, namespace_key
+from herdsman.model.keys import Key, job_key, namespace_key, variable_key
 
 _MOST_HINTS: Final = 200
 """How many unknown words of one file are looked up: more is no file that a person wrote."""
@@ -154,9 +154,15 @@ def _readable_key(value: dict[str, Any]) -> Key | None:
     if value.get("kind") == "Namespace":
         return namespace_key(name) if names.fits(names.NAMESPACE, name) else None
     namespace = metadata.get("namespace", "default")
-    if value.get("kind") != "Job" or not isinstance(namespace, str) or not names.fits(names.NAMESPACE, namespace):
+    if not isinstance(namespace, str) or not names.fits(names.NAMESPACE, namespace):
         return None
-    return job_key(namespace, name) if names.is_job_id(name) else None
+    match value.get("kind"):
+        case "Job" | "Deployment":
+            return job_key(namespace, name) if names.is_job_id(name) else None
+        case "Variable":
+            return variable_key(namespace, name) if len(name) <= 128 and names.fits(names.PATH, name) else None
+        case _:
+            return None
 
 
 def _prepared(raw: Raw, key: Key | None) -> tuple[dict[str, Any], tuple[Fault, ...]]:

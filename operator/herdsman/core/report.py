@@ -29,7 +29,7 @@ def report(
         conditions={t: _kept(last.condition(t), c, now) for t, c in verdicts.items()},
         checked_at=now,
         failures=last.failures + 1 if outcome.error else 0,
-        wanted=wanted is not None or rejection is not None,
+        wanted=(wanted is not None or rejection is not None) and outcome.reason is not Reason.EXPIRED,
         version=last.version if outcome.version is None else outcome.version,
         changes=outcome.changes,
     )
@@ -104,7 +104,7 @@ def _healthy(last: Status, health: Health | None) -> Condition:
 
 
 def _ready(synced: Condition, healthy: Condition, outcome: Outcome, *, wanted: bool) -> Condition:
-    if not wanted and outcome.action is not Action.HOLD:
+    if (not wanted or outcome.reason is Reason.EXPIRED) and outcome.action is not Action.HOLD:
         return Condition(Truth.FALSE, outcome.reason, outcome.message)
     for part in (synced, healthy):
         if part.status is not Truth.TRUE:

@@ -71,7 +71,7 @@ def _escaped(character: str) -> str:
 _PRIVATE: Final = frozenset(
     {
         "Args", "CanaryMeta", "Config", "EmbeddedTmpl", "Env", "ExtraClaims", "GetterHeaders", "GetterOptions",
-        "Header", "Meta", "annotations", "hcl", "meta", "variables",
+        "Header", "Meta", "annotations", "encrypted", "hcl", "items", "meta", "parameters", "variables",
     }
 )  # fmt: skip
 """Fields whose values, and values below them, are nobody's business: they may hold secrets."""

@@ -19,9 +19,9 @@ _TYPES = {
 
 
 class Assets:
-    """All files of *folder* that have a known type."""
+    """All files of *folder* that have a known type, below the path *root*."""
 
-    def __init__(self, folder: Traversable | None = None) -> None:
+    def __init__(self, folder: Traversable | None = None, *, root: str = "") -> None:
         self._addresses: dict[str, str] = {}
         self._files: dict[str, tuple[bytes, str]] = {}
         for file in (folder or files("herdsman.dashboard") / "static").iterdir():
@@ -29,7 +29,7 @@ class Assets:
             if name.suffix in _TYPES:
                 data = file.read_bytes()
                 served = f"{name.stem}.{blake2s(data, digest_size=6).hexdigest()}{name.suffix}"
-                self._addresses[file.name] = f"/static/{served}"
+                self._addresses[file.name] = f"{root}/static/{served}"
                 self._files[served] = (data, _TYPES[name.suffix])
 
     def address(self, name: str) -> str:

@@ -9,10 +9,12 @@ from functools import wraps
 from urllib.parse import urlencode
 
 from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from herdsman.dashboard.assets import Assets
+from herdsman.dashboard.login import Login
 from herdsman.dashboard.render import HEADERS, Renderer
 from herdsman.dashboard.views import (
     EventChoice,
@@ -24,8 +26,10 @@ from herdsman.dashboard.views import (
     truth_badge,
 )
 from herdsman.errors import HerdsmanError, NomadError, UnknownError, UsageError
+from herdsman.model.identity import Identity
 from herdsman.model.keys import Key
 from herdsman.model.statuses import Event
+from herdsman.ports import Auth
 from herdsman.usecases import APPROVABLE, Operator
 
 Endpoint = Callable[[Request], Response]
@@ -42,10 +46,13 @@ _NOTICES = {
 }
 
 
-def add_dashboard(app: FastAPI, operator: Operator) -> None:
-    """Add the pages to *app*."""
-    assets = Assets()
-    pages = _Pages(operator, Renderer(assets))
+def add_dashboard(app: FastAPI, operator: Operator, *, root: str = "", auth: Auth | None = None) -> None:
+    """Add the pages to *app*, which is served below the path *root*; with *auth*, to those who log in."""
+    assets = Assets(root=root)
+    renderer = Renderer(assets, root=root, users=auth is not None)
+    pages = _Pages(operator, renderer, root)
+    if auth is not None:
+        _add_login(app, Login(auth, renderer, root))
     routes: list[tuple[str, str, Endpoint]] = [
         ("GET", "/", pages.fleet),
         ("GET", "/specs/{kind}/{namespace}/{name:path}", pages.spec),
@@ -58,11 +65,28 @@ def add_dashboard(app: FastAPI, operator: Operator) -> None:
         app.add_route(path, pages.guarded(endpoint), methods=[method], include_in_schema=False)
 
 
+def _add_login(app: FastAPI, login: Login) -> None:
+    async def enter(request: Request) -> Response:
+        form = await login.take(request)
+        return await run_in_threadpool(lambda: _with_headers(login.enter(request, form)))
+
+    app.add_route(
+        "/login", lambda request: _with_headers(login.show(request)), methods=["GET"], include_in_schema=False
+    )
+    app.add_route("/login", enter, methods=["POST"], include_in_schema=False)
+    app.add_route("/logout", lambda _: _with_headers(login.leave()), methods=["POST"], include_in_schema=False)
+
+
+def _with_headers(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    return response
+
+
 class _Pages:
     """The endpoints. They are plain functions: the server runs each in a thread."""
 
-    def __init__(self, operator: Operator, renderer: Renderer) -> None:
-        self._operator, self._renderer = operator, renderer
+    def __init__(self, operator: Operator, renderer: Renderer, root: str) -> None:
+        self._operator, self._renderer, self._root = operator, renderer, root
 
     def guarded(self, endpoint: Endpoint) -> Endpoint:
         """*endpoint* with its errors told as a page, and with the headers of every answer."""
@@ -73,8 +97,7 @@ class _Pages:
                 response = endpoint(request)
             except HerdsmanError as error:
                 response = self._problem(error)
-            response.headers.update(HEADERS)
-            return response
+            return _with_headers(response)
 
         return answer
 
@@ -132,7 +155,7 @@ class _Pages:
     def resync_all(self, request: Request) -> Response:
         """Read the source and look at everything again."""
         self._operator.resync(with_source=True)
-        return RedirectResponse("/?done=resync", status_code=303)
+        return RedirectResponse(f"{self._root}/?done=resync", status_code=303)
 
     def act(self, request: Request) -> Response:
         """Do what a button of a spec's page says, and go back there."""
@@ -143,10 +166,16 @@ class _Pages:
             case "suspend" | "resume":
                 self._operator.suspend(key, suspended=action == "suspend")
             case "approve":
-                self._operator.approve(key, by="dashboard", seen=request.query_params.get("digest"))
+                self._operator.approve(key, by=_who(request), seen=request.query_params.get("digest"))
             case _:
                 raise UnknownError(f"there is no action {action}", hint="use the buttons of a spec's page")
-        return RedirectResponse(f"/specs/{spec_path(key)}?{urlencode({'done': action})}", status_code=303)
+        return RedirectResponse(f"{self._root}/specs/{spec_path(key)}?{urlencode({'done': action})}", status_code=303)
+
+
+def _who(request: Request) -> str:
+    """Who is behind the browser; where no users are known, only that it was one."""
+    who: Identity | None = getattr(request.state, "who", None)
+    return who.owner if who is not None else "dashboard"
 
 
 def _key(request: Request) -> Key:

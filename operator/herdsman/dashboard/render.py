@@ -31,9 +31,10 @@ class _Html(HTMLResponse):
 
 
 class Renderer:
-    """The templates of the package."""
+    """The templates of the package. *root* is what the path of every page begins with, *users* says
+    that readers log in, and may log out."""
 
-    def __init__(self, assets: Assets) -> None:
+    def __init__(self, assets: Assets, *, root: str = "", users: bool = False) -> None:
         self._jinja = Environment(
             loader=PackageLoader("herdsman.dashboard"),
             autoescape=True,
@@ -42,7 +43,7 @@ class Renderer:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._jinja.globals |= {"asset": assets.address, "version": __version__}
+        self._jinja.globals |= {"asset": assets.address, "root": root, "users": users, "version": __version__}
         self._jinja.filters |= {
             "path": views.spec_path,
             "badge": views.badge,

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from herdsman.model.keys import Key
+from herdsman.model.quotas import Quotas
 
 
 class Drift(StrEnum):
@@ -52,6 +53,14 @@ class Destructive(StrEnum):
     ALLOW = "allow"
     WINDOW = "window"
     APPROVE = "approve"
+
+
+class Upgrade(StrEnum):
+    """When a deployment follows its catalog entry to a new version."""
+
+    AUTO = "auto"
+    PIN = "pin"
+    WINDOW = "window"
 
 
 class Rerun(StrEnum):
@@ -165,11 +174,38 @@ class HclSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """What somebody ordered from the catalog: all that a reader is told of a `Deployment`, and no secret.
+
+    *entry* is like `modules/hello-web`, *template* the digest of the version of it that the job is made from, *latest*
+    that of the catalog's; they are empty where there is none. *created* and *expires* are s since the epoch; *values*
+    are the parameters, as given until they could be checked; *secrets* are the names of those that have a value.
+    """
+
+    key: Key
+    entry: str
+    owner: str
+    title: str = ""
+    description: str = ""
+    created: float | None = None
+    expires: float | None = None
+    stopped: bool = False
+    upgrade: Upgrade = Upgrade.AUTO
+    template: str = ""
+    latest: str = ""
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    position: Position = NOWHERE
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredJob:
     """A wanted job. Exactly one of *body* (canonical JSON, without stamp) and *hcl* is set.
 
     *digest* covers what decides the job, body or HCL text with its variables, and nothing that merely says where it
-    stands: the same job in a moved file has the same digest.
+    stands: the same job in a moved file has the same digest. *order* is there where a `Deployment` declares the job; a
+    *stopped* one is wanted, but not running; after *expires* (s since the epoch) it is wanted no more.
     """
 
     key: Key
@@ -180,6 +216,17 @@ class DesiredJob:
     hcl: HclSource | None = None
     depends_on: tuple[Key, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
+    order: Order | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether its spec says that it shall not run."""
+        return self.order is not None and self.order.stopped
+
+    @property
+    def expires(self) -> float | None:
+        """When it is wanted no more, s since the epoch."""
+        return self.order.expires if self.order is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +240,36 @@ class DesiredNamespace:
     description: str = ""
     meta: Mapping[str, str] = field(default_factory=dict)
     depends_on: tuple[Key, ...] = ()
+    quotas: Quotas | None = None
+
+    @property
+    def expires(self) -> None:
+        """A namespace is wanted until its spec is gone."""
+        return
 
 
-Wanted = DesiredJob | DesiredNamespace
+@dataclass(frozen=True, slots=True)
+class DesiredVariable:
+    """A wanted Nomad variable: the *items* that it must have, beside those of others.
+
+    Of a secret to *generate*, only the length is known; one that the live variable has already stays. *digest* is of
+    what stands in the spec, where secrets are encrypted: nobody can try out guesses against it. An *attached* one
+    comes and goes with a job.
+    """
+
+    key: Key
+    digest: str
+    policy: Policy
+    origin: Origin
+    items: Mapping[str, str] = field(default_factory=dict, repr=False)
+    generate: Mapping[str, int] = field(default_factory=dict)
+    depends_on: tuple[Key, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    attached: bool = False
+    expires: float | None = None
+
+
+Wanted = DesiredJob | DesiredNamespace | DesiredVariable
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +282,10 @@ class UnreadFile:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """All that one snapshot asks for. *frozen* are keys whose own spec was rejected: their jobs stay as they are."""
+    """All that one snapshot asks for. *frozen* are keys whose own spec was rejected: their jobs stay as they are.
+
+    *orders* are all deployments that can be read, those among them too that were rejected.
+    """
 
     revision: str
     fleet: Fleet
@@ -218,3 +295,4 @@ class Desired:
     unread: tuple[UnreadFile, ...] = ()
     settled: bool = True
     blocked: str = ""  # why nothing may be written at all
+    orders: Mapping[Key, Order] = field(default_factory=dict)

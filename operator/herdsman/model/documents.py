@@ -15,9 +15,13 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from herdsman.model import desired
 from herdsman.model.fields import (
+    DeploymentId,
     Duration,
+    EntryId,
     FleetName,
     Glob,
+    Instant,
+    ItemName,
     JobFile,
     JobId,
     NamespaceName,
@@ -25,10 +29,14 @@ from herdsman.model.fields import (
     Texts,
     Unfit,
     VariableName,
+    VariablePath,
     Written,
+    seconds_of,
 )
-from herdsman.model.keys import Key, job_key, namespace_key
-from herdsman.model.policies import FleetPolicy, JobPolicy, NamespacePolicy
+from herdsman.model.keys import Key, job_key, namespace_key, variable_key
+from herdsman.model.observed import STAMP
+from herdsman.model.policies import FleetPolicy, JobPolicy, NamespacePolicy, VariablePolicy
+from herdsman.model.quotas import Quotas
 
 API_VERSION: Final = "herdsman/v1"
 
@@ -69,6 +77,20 @@ class JobMetadata(Metadata):
         description="The job's ID in Nomad. Renaming it means another job: the new one starts, the old one is pruned."
     )
     namespace: NamespaceName = Field(default="default", description="The Nomad namespace that the job lives in.")
+
+
+class DeploymentMetadata(Metadata):
+    """What the deployment is called, and where it lives."""
+
+    name: DeploymentId = Field(description="The job's ID in Nomad, and a part of its services' names and hosts.")
+    namespace: NamespaceName = Field(default="default", description="The Nomad namespace that the job lives in.")
+
+
+class VariableMetadata(Metadata):
+    """Where the variable is to be found."""
+
+    name: VariablePath = Field(description="The variable's path in Nomad, like nomad/jobs/web.")
+    namespace: NamespaceName = Field(default="default", description="The Nomad namespace that it lives in.")
 
 
 # -- Fleet -------------------------------------------------------------------------------------------------------------
@@ -174,11 +196,43 @@ class FleetDocument(Strict):
 # -- Namespace ---------------------------------------------------------------------------------------------------------
 
 
+Amount = Annotated[int, Field(ge=0, le=2**53)] | None
+
+
+class AllowanceSpec(Strict):
+    """How much there may be at most. What is left out is not limited."""
+
+    deployments: Amount = Field(default=None, description="Deployments, those too that are stopped.")
+    cpu: Amount = Field(default=None, description="MHz of shared CPU.")
+    cores: Amount = Field(default=None, description="Reserved CPU cores.")
+    memory: Amount = Field(default=None, description="MB of memory.")
+    disk: Amount = Field(default=None, description="MB of ephemeral disk.")
+    gpu: Amount = Field(default=None, description="GPUs.")
+
+    def limits(self) -> dict[str, int]:
+        """What is limited."""
+        return {name: limit for name in type(self).model_fields if (limit := getattr(self, name)) is not None}
+
+
+class QuotaSpec(Strict):
+    """How much the deployments of the namespace may ask for: the oldest come first, what runs is never stopped."""
+
+    namespace: AllowanceSpec = Field(default=AllowanceSpec(), description="All deployments together.")
+    owner: AllowanceSpec = Field(default=AllowanceSpec(), description="The deployments of each owner.")
+
+    def quotas(self) -> Quotas:
+        """What it says, as a value."""
+        return Quotas(self.namespace.limits(), self.owner.limits())
+
+
 class NamespaceSpec(Strict):
     """A Nomad namespace."""
 
     description: str = Field(default="", max_length=256, description="What it is for; shown in Nomad's UI.")
     meta: Texts = Field(default_factory=dict, description="Key and value texts that Nomad keeps with the namespace.")
+    quotas: QuotaSpec | None = Field(
+        default=None, description="How much of the namespace its deployments may have; Herdsman sees to it, not Nomad."
+    )
     policy: NamespacePolicy | None = Field(default=None, description="How this namespace is kept.")
 
 
@@ -257,11 +311,157 @@ class JobDocument(Strict):
         return job_key(self.metadata.namespace, self.metadata.name)
 
 
-Document = FleetDocument | JobDocument | NamespaceDocument
+# -- Deployment --------------------------------------------------------------------------------------------------------
+
+
+def _owner(text: str) -> str:
+    if not text or len(text) > 512 or not text.isprintable():
+        raise Unfit("expected one line of 1 to 512 characters", "like 4711@https://issuer.example.org")
+    return text
+
+
+class DeploymentSpec(Strict):
+    """An instance of a catalog entry, and whose it is."""
+
+    catalog: EntryId = Field(description="The entry that it is made from: modules/… or tools/…")
+    owner: Annotated[str, AfterValidator(_owner)] = Field(
+        description="Whose it is, like 4711@https://issuer.example.org; quotas count by it. Changing it means another"
+        " job for most entries."
+    )
+    title: str = Field(default="", max_length=256, description="What its owner calls it.")
+    description: str = Field(default="", max_length=4096, description="What it is for.")
+    parameters: Mapping[str, Mapping[str, Any] | None] = Field(
+        default_factory=dict,
+        description="What the entry's user.yaml lets a user set: group, parameter, value. What is left out is as there."
+        " Secrets are age-encrypted texts; they become a Nomad variable, never a part of the job.",
+    )
+    created_at: Instant | None = Field(
+        default=None, description="When it was ordered. Of two that a quota does not hold, the older is deployed."
+    )
+    expires_after: Duration | None = Field(
+        default=None, description="How long after createdAt it is removed, though its spec is still there."
+    )
+    stopped: bool = Field(default=False, description="true: it does not run, until it is false again.")
+    upgrade: Annotated[desired.Upgrade, Written] = Field(
+        default=desired.Upgrade.AUTO,
+        description="A new version of the entry: auto takes it over at once (default), window when a sync window of the"
+        " Fleet is open, pin never: template stays.",
+    )
+    template: Annotated[str, Field(pattern=r"^[0-9a-f]{24}$")] | None = Field(
+        default=None, description="The digest of the entry's version that it was ordered from; upgrade: pin needs it."
+    )
+    node_type: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = Field(
+        default="compute", description="The type of node that it asks for, where nodes are labelled."
+    )
+    priority: Annotated[int, Field(ge=1, le=100)] = Field(default=50, description="The job's priority.")
+    policy: JobPolicy | None = Field(default=None, description="How the job is kept.")
+
+    @model_validator(mode="after")
+    def _sound(self) -> "DeploymentSpec":
+        if self.expires_after is not None and self.created_at is None:
+            raise Unfit("missing", "expiresAfter counts from it", at=("createdAt",))
+        if self.upgrade is desired.Upgrade.PIN and self.template is None:
+            raise Unfit("missing", "upgrade: pin needs the digest to stay at", at=("template",))
+        return self
+
+    @property
+    def created(self) -> float | None:
+        """When it was ordered, s since the epoch."""
+        return seconds_of(self.created_at) if self.created_at is not None else None
+
+    @property
+    def expires(self) -> float | None:
+        """When it is wanted no more, s since the epoch."""
+        created = self.created
+        return None if created is None or self.expires_after is None else created + self.expires_after
+
+
+class DeploymentDocument(Strict):
+    """An instance of a catalog entry: one Nomad job, made from the entry and a user's parameters."""
+
+    model_config = ConfigDict(title="Deployment")
+    api_version: Literal["herdsman/v1"] = Field(description="The version of this format.")
+    kind: Literal["Deployment"] = Field(description="What the document declares.")
+    metadata: DeploymentMetadata
+    spec: DeploymentSpec
+
+    @model_validator(mode="after")
+    def _not_itself(self) -> "DeploymentDocument":
+        policy = self.spec.policy
+        if policy is not None and any(d.key(self.metadata.namespace) == self.key for d in policy.depends_on):
+            raise Unfit("a job cannot wait for itself", at=("spec", "policy", "dependsOn"))
+        return self
+
+    @property
+    def key(self) -> Key:
+        """Its identity: that of its job."""
+        return job_key(self.metadata.namespace, self.metadata.name)
+
+
+# -- Variable ----------------------------------------------------------------------------------------------------------
+
+AGE_BEGINS: Final = "-----BEGIN AGE ENCRYPTED FILE-----"
+
+
+def is_encrypted(value: object) -> bool:
+    """Whether *value* is a text that was encrypted with age, in its armoured form."""
+    return isinstance(value, str) and value.lstrip().startswith(AGE_BEGINS)
+
+
+def _armoured(text: str) -> str:
+    if not is_encrypted(text):
+        raise Unfit("expected a text that was encrypted with age", "write the answer of: age --armor -r RECIPIENT")
+    return text
+
+
+class VariableSpec(Strict):
+    """A Nomad variable. Items that others put there are left alone."""
+
+    items: Mapping[ItemName, str] = Field(
+        default_factory=dict, description="Its items. Git remembers them for ever: secrets belong under encrypted."
+    )
+    encrypted: Mapping[ItemName, Annotated[str, AfterValidator(_armoured)]] = Field(
+        default_factory=dict, description="Items whose texts are encrypted for the operator's age recipient."
+    )
+    allow_plain: bool = Field(
+        default=False, description="true: items may stand in clear although their names look like those of secrets."
+    )
+    policy: VariablePolicy | None = Field(default=None, description="How this variable is kept.")
+
+    @model_validator(mode="after")
+    def _has_items(self) -> "VariableSpec":
+        if not self.items and not self.encrypted:
+            raise Unfit("expected items, or encrypted ones", "Nomad keeps no empty variable", at=("items",))
+        for name in self.items.keys() & self.encrypted.keys():
+            raise Unfit("stands under items, too", "keep one", at=("encrypted", name))
+        for name in self.items.keys() | self.encrypted.keys():
+            if name == STAMP:
+                raise Unfit(f"{STAMP} is Herdsman's own", "take another name", at=("items",))
+        return self
+
+
+class VariableDocument(Strict):
+    """A Nomad variable. Jobs whose identity may read it without a policy wait for it without saying so."""
+
+    model_config = ConfigDict(title="Variable")
+    api_version: Literal["herdsman/v1"] = Field(description="The version of this format.")
+    kind: Literal["Variable"] = Field(description="What the document declares.")
+    metadata: VariableMetadata
+    spec: VariableSpec
+
+    @property
+    def key(self) -> Key:
+        """Its identity."""
+        return variable_key(self.metadata.namespace, self.metadata.name)
+
+
+Document = FleetDocument | JobDocument | NamespaceDocument | DeploymentDocument | VariableDocument
 
 KINDS: Final[Mapping[str, type[Document]]] = {
     "Fleet": FleetDocument,
     "Job": JobDocument,
     "Namespace": NamespaceDocument,
+    "Deployment": DeploymentDocument,
+    "Variable": VariableDocument,
 }
 """Which class a document's `kind` stands for."""

@@ -1,6 +1,8 @@
 """The small types that documents are made of: names, durations, paths, and a way to say why a value does not do."""
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -18,6 +20,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from herdsman.model import names
+from herdsman.model.catalog import DEPLOYMENT_ID, ENTRY_NAME, SECTIONS
 from herdsman.model.durations import EXPECTED, NS, PATTERN, nanoseconds
 from herdsman.model.paths import EXAMPLES, parse_path
 
@@ -76,6 +79,65 @@ Glob = Annotated[
 VariableName = Annotated[
     str, Named(names.VARIABLE, "an HCL2 variable", "letters, digits, _ and -, not beginning with a digit")
 ]
+ItemName = Annotated[
+    str, Named(names.ITEM, "an item of a variable", "letters, digits, _, - and ., not beginning with - or .")
+]
+EntryId = Annotated[
+    str,
+    Named(
+        f"(?:{'|'.join(SECTIONS)})/{ENTRY_NAME}",
+        "a catalog entry",
+        "modules/… and tools/… with small letters, digits and -",
+    ),
+]
+DeploymentId = Annotated[
+    str,
+    Named(DEPLOYMENT_ID, "a deployment", "small letters, digits and -, at most 48: it becomes a part of host names"),
+]
+
+
+def _variable_path(path: str) -> str:
+    if len(path) > 128 or not names.fits(names.PATH, path):
+        raise Unfit(
+            "not a path for a Nomad variable",
+            "letters, digits, _, - and ~ between slashes, at most 128 characters; below nomad/ only jobs and"
+            " job-templates, and nothing below herdsman/, where Herdsman keeps its own",
+        )
+    return path
+
+
+VariablePath = Annotated[
+    str,
+    AfterValidator(_variable_path),
+    WithJsonSchema({"type": "string", "maxLength": 128, "pattern": f"^{names.PATH}$"}),
+]
+
+
+def _instant(text: str) -> str:
+    try:
+        found = datetime.fromisoformat(text) if _INSTANT.fullmatch(text) else None
+    except ValueError:
+        found = None
+    if found is None:
+        raise Unfit("expected a time with its zone", "like 2026-01-31T12:00:00Z")
+    return text
+
+
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII)
+
+Instant = Annotated[
+    str,
+    AfterValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_INSTANT.pattern}$"}),
+]
+"""A time as RFC 3339 writes it."""
+
+
+def seconds_of(instant: str) -> float:
+    """An `Instant` in s since the epoch."""
+    return datetime.fromisoformat(instant).timestamp()
+
+
 JobId = Annotated[
     str,
     AfterValidator(_job_id),

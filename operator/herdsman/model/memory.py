@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from herdsman.model.desired import Prune
 from herdsman.model.keys import Key
+from herdsman.model.quotas import Demand
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class Memory:
     prune: Prune | None = None  # policy for the day on which it is wanted no more
     suspend: bool = False
     needs: tuple[Key, ...] = ()  # what it depended on: removals go the other way round
+    rested: bool = False  # stopped because its spec says so: to run again is no drift, and no policy's business
+    keys: tuple[str, ...] = ()  # the items of a variable that are ours
+    attached: bool = False  # a variable that a job brings along: it goes with the job
+    demand: Demand | None = None  # what the job that was last written asks for
+    template: str = ""  # the digest of the catalog entry that it was last written from
 
     @property
     def known(self) -> bool:

@@ -11,6 +11,17 @@ NAMESPACE_GLOB: Final = r"[a-zA-Z0-9*?-]{1,128}"
 FLEET: Final = r"[a-zA-Z0-9_-]{1,64}"
 """A fleet: its name becomes part of a Nomad variable's path, which allows no more than this."""
 
+PATH: Final = (
+    r"(?!herdsman(?:/|$))(?!nomad(?:$|/(?!(?:jobs|job-templates)(?:/|$))))[a-zA-Z0-9_~-]+(?:/[a-zA-Z0-9_~-]+)*"
+)
+"""The path of a Nomad variable, at most 128 characters: https://developer.hashicorp.com/nomad/docs/concepts/variables
+
+Below `nomad` there are only `jobs` and `job-templates`; below `herdsman` Herdsman keeps variables of its own.
+"""
+
+ITEM: Final = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+"""The name of an item of a Nomad variable."""
+
 VARIABLE: Final = r"[A-Za-z_][A-Za-z0-9_-]{0,127}"
 """An HCL2 variable."""
 

@@ -270,8 +270,9 @@ class LiveNamespace:
 class VariableItems:
     """A Nomad variable: its items, and the index for compare-and-set (0 where it does not exist)."""
 
-    items: Mapping[str, str]
+    items: Mapping[str, str] = field(repr=False)
     index: int
+    create_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)

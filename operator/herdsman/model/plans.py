@@ -1,7 +1,7 @@
 """What is to be done about one key, as a value: shown by `diff` and `plan`, carried out by `apply`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -33,6 +33,7 @@ class Reason(StrEnum):
     NOT_OWNED = "NotOwned"
     FLEET_CONFLICT = "FleetConflict"
     REVERTED_BY_NOMAD = "RevertedByNomad"
+    ROLLED_BACK = "RolledBack"
     DEPENDENCY_NOT_READY = "DependencyNotReady"
     COMPLETED = "Completed"
     MISSING = "Missing"
@@ -45,6 +46,8 @@ class Reason(StrEnum):
     IN_SYNC = "InSync"
     ABSENT = "Absent"
     KEPT = "Kept"
+    EXPIRED = "Expired"
+    QUOTA_EXCEEDED = "QuotaExceeded"
     DESIRED_INCOMPLETE = "DesiredIncomplete"
     PRUNE_LIMIT = "PruneLimit"
     UNWANTED = "Unwanted"
@@ -78,6 +81,17 @@ class Approval:
     digest: str
     by: str = ""
     at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A person's word that a job be as its *version* was, for as long as its spec is what it was then (*digest*)."""
+
+    digest: str
+    version: int
+    by: str = ""
+    at: float = 0.0
+    done: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +151,24 @@ class DeleteNamespace:
     key: Key
 
 
-Step = Register | StopJob | PurgeJob | PutNamespace | DeleteNamespace
+@dataclass(frozen=True, slots=True)
+class PutVariable:
+    """Write all items of a variable by compare-and-set, those of others among them as they were read."""
+
+    key: Key
+    items: Mapping[str, str] = field(repr=False)
+    if_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteVariable:
+    """Remove a variable by compare-and-set."""
+
+    key: Key
+    if_index: int
+
+
+Step = Register | StopJob | PurgeJob | PutNamespace | DeleteNamespace | PutVariable | DeleteVariable
 
 
 @dataclass(frozen=True, slots=True)

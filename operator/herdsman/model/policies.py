@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from herdsman.model import desired, names
 from herdsman.model.fields import Duration, IgnorePath, NamespaceName, Strict, Unfit, Written
-from herdsman.model.keys import Key, Kind, job_key, namespace_key
+from herdsman.model.keys import Key, Kind, job_key, namespace_key, variable_key
 from herdsman.model.paths import EXAMPLES
 
 
@@ -24,6 +24,9 @@ class Dependency(Strict):
     def _sound(self) -> "Dependency":
         if self.kind is Kind.JOB:
             _check_job_id(self.name)
+        elif self.kind is Kind.VARIABLE:
+            if len(self.name) > 128 or not names.fits(names.PATH, self.name):
+                raise Unfit("not a path for a Nomad variable", at=("name",))
         elif self.namespace is not None:
             raise Unfit("a Namespace lives in no namespace", "remove the field", at=("namespace",))
         elif not names.fits(names.NAMESPACE, self.name):
@@ -34,6 +37,8 @@ class Dependency(Strict):
         """Its key, if the depending spec lives in *namespace*."""
         if self.kind is Kind.NAMESPACE:
             return namespace_key(self.name)
+        if self.kind is Kind.VARIABLE:
+            return variable_key(self.namespace or namespace, self.name)
         return job_key(self.namespace or namespace, self.name)
 
 
@@ -119,7 +124,51 @@ class JobPolicy(FleetPolicy):
     )
 
 
-class NamespacePolicy(Strict):
+class _PlainPolicy(Strict):
+    """What namespaces and variables have in common: they do not run."""
+
+    prune: Literal["purge", "keep"] | None
+    adopt: Annotated[desired.Adopt, Written] | None
+    suspend: bool | None
+
+    def over(self, base: desired.Policy) -> desired.Policy:
+        """*base* with what is set here."""
+        return replace(
+            base,
+            prune=base.prune if self.prune is None else desired.Prune(self.prune),
+            adopt=base.adopt if self.adopt is None else self.adopt,
+            suspend=base.suspend if self.suspend is None else self.suspend,
+        )
+
+
+class VariablePolicy(_PlainPolicy):
+    """How this variable is kept. What is left out comes from the fleet, and there from Herdsman's defaults."""
+
+    drift: Annotated[desired.Drift, Written] | None = Field(
+        default=None,
+        description="Somebody else changed its items: enforce puts them right (default), warn tells, off looks away.",
+    )
+    prune: Literal["purge", "keep"] | None = Field(
+        default=None,
+        description="When the spec is gone: purge removes its items, and the variable with the last one; keep leaves"
+        " them.",
+    )
+    adopt: Annotated[desired.Adopt, Written] | None = Field(
+        default=None,
+        description="Take over items that are there already and nobody's: never (default), if-equal, or always.",
+    )
+    suspend: bool | None = Field(
+        default=None, description="true: hands off; nothing is compared or changed until it is false again."
+    )
+    depends_on: Dependencies = Field(default=(), description="Specs that must be Ready before this one is written.")
+
+    def over(self, base: desired.Policy) -> desired.Policy:
+        """*base* with what is set here."""
+        plain = super().over(base)
+        return plain if self.drift is None else replace(plain, drift=self.drift)
+
+
+class NamespacePolicy(_PlainPolicy):
     """How this namespace is kept. What is left out comes from the fleet, and there from Herdsman's defaults."""
 
     prune: Literal["purge", "keep"] | None = Field(
@@ -133,12 +182,3 @@ class NamespacePolicy(Strict):
         default=None, description="true: hands off; nothing is compared or changed until it is false again."
     )
     depends_on: Dependencies = Field(default=(), description="Specs that must be Ready before this one is created.")
-
-    def over(self, base: desired.Policy) -> desired.Policy:
-        """*base* with what is set here."""
-        return replace(
-            base,
-            prune=base.prune if self.prune is None else desired.Prune(self.prune),
-            adopt=base.adopt if self.adopt is None else self.adopt,
-            suspend=base.suspend if self.suspend is None else self.suspend,
-        )

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from herdsman.model.desired import Desired
+from herdsman.model.desired import Desired, Wanted
+from herdsman.model.keys import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +18,9 @@ class Scene:
     limited: str = ""  # too many removals at once
     circuit: str = ""  # corrected too often
     refused: str = ""  # Nomad refused this digest, and it is too early to ask again
+    expired: str = ""  # its spec stands, but its time is over
+    over_quota: str = ""  # there is too little left of a quota for what it asks for
+
+    def wanted(self, key: Key) -> Wanted | None:
+        """What is wanted of *key* now."""
+        return None if self.expired else self.desired.wanted.get(key)

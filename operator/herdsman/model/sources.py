@@ -46,3 +46,23 @@ class Snapshot:
     verified: bool = False
     dirty: bool = False
     warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def name(self) -> str:
+        """What a reader knows the revision by: the commit, `<commit>-dirty` as Git says it, else a digest."""
+        return f"{self.commit}-dirty" if self.dirty else self.commit or self.revision
+
+
+@dataclass(frozen=True, slots=True)
+class SourceState:
+    """How a source does. *snapshot* is the last that was delivered, without its files.
+
+    *read* is when that was, *failing_since* when the trouble began that *error* tells of; both s since the epoch, 0
+    where there is none.
+    """
+
+    snapshot: Snapshot | None = None
+    files: int = 0
+    read: float = 0.0
+    failing_since: float = 0.0
+    error: str = ""

@@ -125,6 +125,8 @@ class Record:
     revision: str
     digest: str
     version: int | None
+    author: str = ""
+    position: Position = NOWHERE
 
 
 class Severity(StrEnum):

@@ -47,7 +47,7 @@ class Faces:
         """Tell *outcome*, which led from *before* to *after* and took *seconds*."""
         self._measure(before, outcome, seconds)
         if outcome.wrote or outcome.action is Action.ADOPT:
-            self._tell_action(outcome, revision)
+            self._tell_action(outcome, after, revision)
         elif (condition := _moved(before, after)) is not None:
             self._tell_condition(outcome.key, condition, outcome, revision)
         else:
@@ -72,7 +72,7 @@ class Faces:
         elif outcome.attempted is not None:
             self._metrics.acted(outcome.attempted.value, "error")
 
-    def _tell_action(self, outcome: Outcome, revision: str) -> None:
+    def _tell_action(self, outcome: Outcome, after: Status, revision: str) -> None:
         word = _DONE[outcome.action]
         self._store.append(
             Record(
@@ -84,6 +84,8 @@ class Faces:
                 revision,
                 outcome.digest,
                 outcome.version,
+                after.author,
+                after.position,
             )
         )
         severity = Severity.WARNING if outcome.drift else Severity.NORMAL

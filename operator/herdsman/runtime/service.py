@@ -12,7 +12,8 @@ import threading
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -23,11 +24,13 @@ from herdsman.load import Loader
 from herdsman.model.desired import Desired
 from herdsman.model.keys import Key
 from herdsman.model.observed import Hint
+from herdsman.model.sources import SourceState
 from herdsman.model.statuses import Event, Severity
 from herdsman.ports import Clock, EventStream, Metrics, Source
 from herdsman.reconcile import Ports
 from herdsman.runtime.broadcast import Broadcast
 from herdsman.runtime.faces import Faces
+from herdsman.runtime.herald import Herald
 from herdsman.runtime.resyncs import Resync, Resyncs
 from herdsman.runtime.view import FleetView
 from herdsman.runtime.worker import Worker
@@ -61,9 +64,10 @@ class Service:
         metrics: Metrics,
         pace: Pace,
         take_over: bool = False,
+        herald: Herald | None = None,
     ) -> None:
         self._source, self._loader, self.ports, self._events = source, loader, ports, events
-        self._metrics, self.pace, self._take_over = metrics, pace, take_over
+        self._metrics, self.pace, self._take_over, self._herald = metrics, pace, take_over, herald
         self._log = structlog.get_logger("herdsman")
         self._stopping = threading.Event()
         self._read_source, self._list_nomad = threading.Event(), threading.Event()
@@ -73,13 +77,17 @@ class Service:
         self._awaiting: list[tuple[Resync, list[Key] | None]] = []  # requests that begin with the source
         self._told: set[str] = set()
         self._warnings: tuple[str, ...] = ()
+        self.source_state = SourceState()
+        self.chores: list[tuple[str, Callable[[Callable[[], bool]], None]]] = []
+        """What else runs while the service does, each until what it is given answers true."""
         self.began = ports.clock.monotonic()
-        self.files = 0  # in the last snapshot
         self.clock: Clock = ports.clock
         self.broadcast = Broadcast[Event]()
         self.resyncs = Resyncs()
         self.queue: WorkQueue[Key] = WorkQueue(ports.clock)
-        self.view = FleetView(desired=loader.nothing(), nomad=ports.nomad, store=ports.store, clock=ports.clock)
+        self.view = FleetView(
+            desired=loader.nothing(), nomad=ports.nomad, store=ports.store, clock=ports.clock, body=ports.body
+        )
         self.faces = Faces(store=ports.store, metrics=metrics, clock=ports.clock, publish=self.broadcast.send)
         self._worker = Worker(
             queue=self.queue,
@@ -102,6 +110,9 @@ class Service:
             ("resync", self._listing),
             *((f"worker-{n}", self._worker.run) for n in range(self.pace.workers)),
         ]
+        jobs += [(name, partial(chore, self._stopping.is_set)) for name, chore in self.chores]
+        if self._herald is not None:
+            jobs.append(("herald", self._heralding))
         self._read_source.set()
         self._list_nomad.set()
         for name, job in jobs:
@@ -120,6 +131,7 @@ class Service:
         until = self.clock.monotonic() + self.pace.grace
         for thread in self._threads:
             thread.join(max(0.0, until - self.clock.monotonic()))
+        self._source.close()
         return not any(t.is_alive() for t in self._threads)
 
     @property
@@ -138,13 +150,18 @@ class Service:
 
     # -- what others may ask --
 
+    def news(self) -> None:
+        """Somebody says that the source has news: go and see. Safe from a signal handler."""
+        self._source.poke()
+        self._read_source.set()
+
     def resync(self, keys: Iterable[Key] | None = None, *, with_source: bool = False) -> Resync:
         """Look again now, at *keys* or at everything; `resyncs` knows when that was done."""
         chosen = None if keys is None else list(keys)
         if chosen is None or with_source:
             request = self.resyncs.open(math.inf, chosen)  # until the source was read, no look counts
             self._awaiting.append((request, chosen))
-            self._read_source.set()
+            self.news()
             return request
         request = self.resyncs.open(self.clock.monotonic(), chosen)
         self._look_at(chosen)
@@ -194,12 +211,16 @@ class Service:
         blocked = self.view.desired.blocked
         try:
             changed = self._take()
-        except HerdsmanError:
+        except HerdsmanError as error:
             self._metrics.source_read("error", self.clock.monotonic() - began)
+            since = self.source_state.failing_since or self.clock.now().timestamp()
+            self.source_state = replace(self.source_state, failing_since=since, error=str(error))
             raise
         finally:
             self._answer()
         self._recover("source")
+        if self._herald is not None:
+            self._herald.moved()
         desired = self.view.desired
         if desired.blocked != blocked:
             self.view.claimed = None
@@ -217,7 +238,9 @@ class Service:
     def _take(self) -> set[Key]:
         """Take the source's wishes over; the answer is every key whose wishes changed. Raises `SourceError`."""
         snapshot = self._source.snapshot()
-        self.files, self._warnings = len(snapshot.files), snapshot.warnings
+        self._warnings = snapshot.warnings
+        now = self.clock.now().timestamp()
+        self.source_state = SourceState(replace(snapshot, files={}), len(snapshot.files), now)
         return self.view.replace(self._loader.load(snapshot))
 
     def load(self) -> Desired:
@@ -228,6 +251,11 @@ class Service:
     def _watching(self) -> None:
         """Hints from the source."""
         self._source.watch(self._read_source.set, self._stopping.is_set)
+
+    def _heralding(self) -> None:
+        """Tell the repository's host how the commit fares."""
+        assert self._herald is not None
+        self._herald.run(lambda: self.view.desired, lambda: self.source_state, self.ports.store, self._stopping)
 
     def _following(self) -> None:
         """Hints from Nomad."""
@@ -308,6 +336,8 @@ class Service:
 
     def _looked(self, key: Key, began: float) -> None:
         self.resyncs.looked(key, began)
+        if self._herald is not None:
+            self._herald.moved()
         if self._first:
             self._first.discard(key)
 

@@ -5,19 +5,23 @@ started with. A key that an event named is *stale* until somebody looks: its stu
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from herdsman.core import prune
 from herdsman.core.ownership import owner_of
-from herdsman.core.retry import circuit
-from herdsman.model.desired import Desired, Prune, Wanted
-from herdsman.model.keys import Key, Kind
-from herdsman.model.observed import JobStub, LiveNamespace
+from herdsman.core.retry import at, circuit
+from herdsman.errors import Refused
+from herdsman.model.desired import Desired, DesiredJob, Prune, Wanted
+from herdsman.model.keys import JOB_VARIABLES, Key, Kind, job_key, namespace_key, own_variable
+from herdsman.model.observed import Body, JobStub, LiveNamespace
+from herdsman.model.plans import Reason
 from herdsman.model.scene import Scene
 from herdsman.ports import Clock, Nomad, StatusStore
+from herdsman.runtime.admission import Admission
 
 PRUNE_WINDOW = 60.0
+_OLD = -1  # an index that no variable has
 UNCLAIMED = "it is not known yet whose the fleet's name is"
 UNSETTLED = "the source is still being written to; removals wait until it rests"
 
@@ -28,6 +32,7 @@ class Listed:
 
     stubs: dict[Key, JobStub] = field(default_factory=dict)
     namespaces: Mapping[Key, LiveNamespace] = field(default_factory=dict)
+    variables: Mapping[Key, int] | None = None  # their indexes, None where nobody may list them
     at: float = 0.0
     complete: bool = False  # whether a list call ever succeeded
 
@@ -44,7 +49,15 @@ class Refusal:
 class FleetView:
     """Wanted and listed, side by side. Safe from any thread."""
 
-    def __init__(self, *, desired: Desired, nomad: Nomad, store: StatusStore, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        desired: Desired,
+        nomad: Nomad,
+        store: StatusStore,
+        clock: Clock,
+        body: Callable[[DesiredJob], Body] = lambda wanted: {},
+    ) -> None:
         self._lock = threading.RLock()
         self._nomad, self._store, self._clock = nomad, store, clock
         self._desired = desired
@@ -57,6 +70,7 @@ class FleetView:
         self._corrections: dict[Key, tuple[float, ...]] = {}
         self._claim: tuple[str, str] | None = None
         self._refusals: dict[Key, Refusal] = {}
+        self._admission = Admission(store=store, clock=clock, body=body)
         self.loaded = False  # whether a snapshot was ever understood
 
     # -- the wanted side --
@@ -76,12 +90,19 @@ class FleetView:
                 for need in wanted.depends_on:
                     self._dependents.setdefault(need, []).append(key)
             self._decide_removals()
+        self._admission.renew()
         if first or before.fleet != desired.fleet:
             return self.all_keys()
-        changed = _changed(before, desired)
+        changed = _changed(before, desired) | self.held_by_quota()
         if before.settled != desired.settled or before.unread != desired.unread:
             changed |= self.all_keys() - desired.wanted.keys()
         return changed
+
+    def held_by_quota(self, namespace: str | None = None) -> set[Key]:
+        """Whom a quota holds, as far as the last looks knew; where something changes, they may be let in."""
+        statuses = self._store.statuses().items()
+        held = {k for k, s in statuses if s.reason is Reason.QUOTA_EXCEEDED}
+        return held if namespace is None else {k for k in held if k.namespace == namespace}
 
     def dependents(self, key: Key) -> list[Key]:
         """The wanted keys that wait for *key*."""
@@ -93,12 +114,21 @@ class FleetView:
         """Replace the listed side by a fresh one. Raises `NomadError`; what was listed then stays."""
         began = self._clock.monotonic()
         listing = self._nomad.listing()
-        namespaced = any(k.kind is Kind.NAMESPACE for k in (*self._desired.wanted, *self._store.memories()))
-        namespaces = self._nomad.namespaces() if namespaced else {}
+        kinds = {k.kind for k in (*self._desired.wanted, *self._store.memories())}
+        namespaces = self._nomad.namespaces() if Kind.NAMESPACE in kinds else {}
+        variables = self._list_variables() if Kind.VARIABLE in kinds else None
         with self._lock:
-            self._listed = Listed(dict(listing.stubs), namespaces, began, complete=True)
+            self._listed = Listed(dict(listing.stubs), namespaces, variables, began, complete=True)
             self._stale = {k: t for k, t in self._stale.items() if t >= began}
             self._decide_removals()
+        self._admission.renew()
+
+    def _list_variables(self) -> Mapping[Key, int] | None:
+        """Their indexes. A token that may read some, but list none, is asked for each of them."""
+        try:
+            return self._nomad.variables()
+        except Refused:
+            return None
 
     @property
     def listed(self) -> bool:
@@ -137,7 +167,22 @@ class FleetView:
         with self._lock:
             self._listed.stubs.pop(key, None)
             self._listed.namespaces = {k: n for k, n in self._listed.namespaces.items() if k != key}
+            if self._listed.variables is not None:
+                self._listed.variables = {k: n for k, n in self._listed.variables.items() if k != key}
             self._corrections.pop(key, None)
+        self._admission.renew()
+
+    def variable_index(self, key: Key) -> int | None:
+        """The index of a variable as listed, 0 where there is none, and None where it may be another by now."""
+        with self._lock:
+            listed = self._listed.variables
+            if listed is None:
+                return None
+            if self._stale.pop(key, None) is not None:
+                self._listed.variables = {**listed, key: _OLD}
+                return None
+            index = listed.get(key, 0)
+            return None if index == _OLD else index
 
     def namespace(self, key: Key) -> LiveNamespace | None:
         """The namespace as listed, read anew where it is stale. Raises `NomadError`."""
@@ -202,7 +247,17 @@ class FleetView:
         desired, claim = self._desired, self._claim
         found = claim[1] if claim is not None and claim[0] == desired.fleet.name else UNCLAIMED
         claimed = desired.blocked or found
-        wanted = desired.wanted.get(key)
+        wanted, expired = desired.wanted.get(key), self._expired(key)
+        if wanted is not None and expired:
+            return Scene(
+                desired,
+                claimed,
+                dependents=self._needed_by(key),
+                unread="" if desired.settled else UNSETTLED,  # it may just be given more time
+                limited=self._limited_by_time(key),
+                refused=self._refused(key, ""),
+                expired=expired,
+            )
         if wanted is not None:
             return Scene(
                 desired,
@@ -210,6 +265,7 @@ class FleetView:
                 dependency=self._dependency(wanted, desired),
                 circuit=self._circuit(key),
                 refused=self._refused(key, wanted.digest),
+                over_quota=self._over_quota(wanted, desired),
             )
         return Scene(
             desired,
@@ -219,6 +275,28 @@ class FleetView:
             limited=self._limited(key),
             refused=self._refused(key, ""),
         )
+
+    def _expired(self, key: Key) -> str:
+        """Why what is declared of *key* is wanted no more, "" where it is."""
+        wanted = self._desired.wanted.get(key)
+        ends = wanted.expires if wanted is not None else None
+        return f"its time ended at {at(ends)}" if ends is not None and self.now() >= ends else ""
+
+    def now(self) -> float:
+        """The time of day, s since the epoch."""
+        return self._clock.now().timestamp()
+
+    def _over_quota(self, wanted: Wanted, desired: Desired) -> str:
+        if not isinstance(wanted, DesiredJob) or wanted.order is None:
+            return ""
+        home = namespace_key(wanted.key.namespace)
+        if home not in desired.wanted:
+            # a mistake in the document that limits shall not lift the limits
+            path = self._store.memory(home).path
+            broken = next((f.path for f in desired.unread if f.path == path), "")
+            if home in desired.frozen or broken:
+                return f"the quotas of {home} are not known: {desired.frozen.get(home) or f'{broken} cannot be read'}"
+        return self._admission.why_held(wanted, desired, self._listed.stubs)
 
     def _dependency(self, wanted: Wanted, desired: Desired) -> str:
         for need in wanted.depends_on:
@@ -236,12 +314,31 @@ class FleetView:
             if key.kind is Kind.NAMESPACE:
                 inside = sorted(str(k) for k, s in stubs.items() if k.namespace == key.name and s.status != "dead")
                 return f"waits until nothing lives in it: {', '.join(inside[:3])}" if inside else ""
+            reader = self._reader(key)
+            if reader is not None and reader in stubs and not stubs[reader].stop:
+                return self._still_read(reader)
             users = [k for k in self._users.get(key, ()) if k in stubs and not stubs[k].stop]
         return f"waits for the removal of {users[0]}" if users else ""
 
+    def _reader(self, key: Key) -> Key | None:
+        """The job that brought the variable *key* along."""
+        if key.kind is not Kind.VARIABLE or not self._store.memory(key).attached:
+            return None
+        return job_key(key.namespace, key.name.removeprefix(f"{JOB_VARIABLES}/"))
+
+    def _still_read(self, job: Key) -> str:
+        """Why the secrets of a live *job* cannot go yet."""
+        wanted, memory = self._desired.wanted.get(job), self._store.memory(job)
+        if wanted is None or self._expired(job):
+            ours = memory.owned or self._listed.stubs[job].stamp == self._desired.fleet.name
+            return f"waits for the removal of {job}" if ours else ""
+        return f"waits until {job} no longer reads it" if memory.digest != wanted.digest else ""
+
     def needs(self, key: Key) -> tuple[Key, ...]:
-        """What a key that no spec declares any more needed while one did: its going may set them free."""
-        return tuple(need for need, users in self._users.items() if key in users)
+        """What a key that is wanted no more needed while it was: its going may set them free."""
+        own = own_variable(key)
+        attached = (own,) if key.kind is Kind.JOB and self._store.memory(own).attached else ()
+        return (*(need for need, users in self._users.items() if key in users), *attached)
 
     def _unread(self, key: Key) -> str:
         """Which file may still declare *key*: the one that last did, or any whose text holds its name (design §4)."""
@@ -260,6 +357,8 @@ class FleetView:
         with self._lock:
             if key in self._round.allowed or not self._to_be_removed(key):
                 return ""
+            if self._store.memory(key).attached:
+                return ""  # its job was let go
             held = self._round.held
             if key not in held and self._listed.complete:
                 self._decide_removals()
@@ -268,6 +367,16 @@ class FleetView:
                     return ""
         return prune.why_held(self._desired.fleet.prune, held=len(held), owned=max(self._owned, len(held)))
 
+    def _limited_by_time(self, key: Key) -> str:
+        """Removals by time are meant, and count for no round. But a clock that went wrong must not empty a fleet."""
+        with self._lock:
+            jobs = self._owned_jobs()
+            over = {k for k in jobs if self._expired(k)}
+            limits = self._desired.fleet.prune
+            if key not in over or over != jobs or len(over) <= prune.limit(limits, len(jobs)):
+                return ""
+        return prune.why_held(limits, held=len(over), owned=len(jobs))
+
     def _decide_removals(self) -> None:
         """Judge all removals together, as soon as both sides are known and the source rests."""
         if not (self.loaded and self._listed.complete and self._desired.settled):
@@ -275,6 +384,8 @@ class FleetView:
         owned = self._owned_jobs() | {
             k for k, n in self._listed.namespaces.items() if n.stamp == self._desired.fleet.name
         }
+        owned |= {k for k in self._listed.variables or () if self._counts(k)}
+        owned = {k for k in owned if not self._expired(k)}  # what goes by time is nothing that a fleet would keep
         self._owned = len(owned)
         self._users = {}
         for key, memory in self._store.memories().items():
@@ -293,6 +404,11 @@ class FleetView:
         if decided != self._round:
             self._round = decided
             self._store.put_prune_round(decided)
+
+    def _counts(self, variable: Key) -> bool:
+        """Whether the removal of a variable counts: one that goes with its job does not."""
+        memory = self._store.memory(variable)
+        return memory.owned and not memory.attached
 
     def _to_be_removed(self, key: Key) -> bool:
         desired, memory = self._desired, self._store.memory(key)
@@ -348,4 +464,4 @@ def _wish(desired: Desired, key: Key) -> object:
     wanted = desired.wanted.get(key)
     if wanted is None:
         return None
-    return (wanted.digest, wanted.policy, wanted.depends_on, wanted.origin.position)
+    return (wanted.digest, wanted.policy, wanted.depends_on, wanted.origin.position, wanted.expires)

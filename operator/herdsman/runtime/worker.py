@@ -12,7 +12,7 @@ from herdsman.errors import HerdsmanError, NomadError, StoreError
 from herdsman.model.keys import Key, Kind, namespace_key
 from herdsman.model.plans import Action, Reason
 from herdsman.model.statuses import ErrorClass, Outcome, Status
-from herdsman.reconcile import Ports, failed, reconcile_job, reconcile_namespace
+from herdsman.reconcile import Ports, failed, reconcile_job, reconcile_namespace, reconcile_variable
 from herdsman.runtime.faces import Faces
 from herdsman.runtime.view import FleetView
 from herdsman.runtime.workqueue import Item, Priority, WorkQueue
@@ -73,6 +73,9 @@ class Worker:
             if key.kind is Kind.NAMESPACE:
                 live = self._view.namespace(key)
                 return reconcile_namespace(key, scene=scene, live=live, ports=self._ports)
+            if key.kind is Kind.VARIABLE:
+                index = self._view.variable_index(key)
+                return reconcile_variable(key, scene=scene, index=index, ports=self._ports)
             return reconcile_job(key, scene=scene, stub=self._view.stub(key), ports=self._ports)
         except NomadError as error:
             return failed(key, error, wanted=wanted)
@@ -90,6 +93,8 @@ class Worker:
         if _gone(outcome):
             self._bury(outcome, before, seconds=seconds)
         else:
+            if outcome.action is Action.PURGE and outcome.error is None:
+                self._leave(key)  # its spec is still there, to tell what became of it
             wanted = desired.wanted.get(key)
             after = report(before, outcome, wanted=wanted, rejection=rejection, now=now)
             store.put_status(after)
@@ -103,12 +108,17 @@ class Worker:
         key, store = outcome.key, self._ports.store
         store.forget(key)
         if outcome.wrote or before is not None:  # gone now, by our hand or by somebody's
-            self._view.gone(key)
-            home = namespace_key(key.namespace)
-            self._wake([*self._view.needs(key), *([home] if store.status(home) is not None else [])])
+            self._leave(key)
         if outcome.wrote:
             revision = self._view.desired.revision
             self._faces.tell(before, before or Status(key), outcome, seconds=seconds, revision=revision)
+
+    def _leave(self, key: Key) -> None:
+        """*key* is not there any more: what waited for that is looked at."""
+        self._view.gone(key)
+        home = namespace_key(key.namespace)
+        self._wake([*self._view.needs(key), *([home] if self._ports.store.status(home) is not None else [])])
+        self._wake(self._view.held_by_quota(key.namespace))
 
     def _wake(self, keys: Iterable[Key]) -> None:
         for key in keys:
@@ -137,10 +147,13 @@ class Worker:
             self._view.refused(key, outcome.digest, outcome.message, delay)
         if delay is not None:
             self._queue.add_after(key, delay, Priority.DRIFT)
+        if wanted is not None and wanted.expires is not None and wanted.expires > self._view.now():
+            self._queue.add_after(key, wanted.expires - self._view.now() + 0.001, Priority.DRIFT)
 
 
 def _gone(outcome: Outcome) -> bool:
     """Whether nothing is left to have a status."""
     return outcome.error is None and (
-        outcome.action is Action.PURGE or (outcome.action is Action.NOTHING and outcome.reason is Reason.ABSENT)
+        (outcome.action is Action.PURGE and outcome.reason is not Reason.EXPIRED)
+        or (outcome.action is Action.NOTHING and outcome.reason is Reason.ABSENT)
     )

@@ -32,7 +32,9 @@ def documents(path: Path) -> list[Any]:
 
 def test_there_is_an_example_of_every_kind_and_of_every_way_to_write_a_job() -> None:
     """Nobody needs to guess."""
-    assert {path.stem for path in EXAMPLES} == {"fleet", "namespace", "job-hcl", "job-file", "job-api"}
+    assert {path.stem for path in EXAMPLES} == {
+        *("fleet", "namespace", "job-hcl", "job-file", "job-api", "deployment", "variable"),
+    }
     assert {d["kind"] for path in EXAMPLES for d in documents(path)} == set(KINDS)
 
 

@@ -23,6 +23,9 @@ def keys(text: str) -> set[Key | None]:
     return {r.key for r in parsed(text).rejections}
 
 
+CHOICES = "Fleet, Job, Namespace, Deployment or Variable"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -33,16 +36,16 @@ def keys(text: str) -> set[Key | None]:
             "a.yaml:1:1: apiVersion: missing (write apiVersion: herdsman/v1, or list the file in .herdsmanignore)",
         ),
         ("apiVersion: v1\nkind: Job", 'a.yaml:1:13: apiVersion: expected herdsman/v1, got "v1"'),
-        ("apiVersion: herdsman/v1", "a.yaml:1:1: kind: missing (one of Fleet, Job or Namespace)"),
+        ("apiVersion: herdsman/v1", f"a.yaml:1:1: kind: missing (one of {CHOICES})"),
         (
-            "apiVersion: herdsman/v1\nkind: Deployment",
-            'a.yaml:2:7: kind: expected Fleet, Job or Namespace, got "Deployment"',
+            "apiVersion: herdsman/v1\nkind: Widget",
+            f'a.yaml:2:7: kind: expected {CHOICES}, got "Widget"',
         ),
         (
             "apiVersion: herdsman/v1\nkind: job",
-            'a.yaml:2:7: kind: expected Fleet, Job or Namespace, got "job" (did you mean "Job"?)',
+            f'a.yaml:2:7: kind: expected {CHOICES}, got "job" (did you mean "Job"?)',
         ),
-        ("apiVersion: herdsman/v1\nkind: [Job]", "a.yaml:2:7: kind: expected Fleet, Job or Namespace, got a list"),
+        ("apiVersion: herdsman/v1\nkind: [Job]", f"a.yaml:2:7: kind: expected {CHOICES}, got a list"),
     ],
 )
 def test_without_a_version_and_a_kind_nothing_else_is_judged(text: str, expected: str) -> None:

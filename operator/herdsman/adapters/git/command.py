@@ -90,14 +90,20 @@ class Git:
         self.stopped: Callable[[], bool] = lambda: False
 
     def run(
-        self, *args: str, repo: Path | None = None, access: Access = NOTHING, timeout: float, program: str = ""
+        self,
+        *args: str,
+        repo: Path | None = None,
+        access: Access = NOTHING,
+        timeout: float,
+        program: str = "",
+        stdin: int = subprocess.DEVNULL,
     ) -> Done:
         """Run one command to its end. Raises `SourceError` where there is none: no git, too late, told to stop.
 
-        *program* is another one than git, which is run with the same care.
+        *program* is another one than git, which is run with the same care. *stdin* is an open file to read from.
         """
         command = [program or self._program, *args]
-        process = self._open(command, repo, access, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        process = self._open(command, repo, access, stdin=stdin, stderr=subprocess.PIPE)
         try:
             with process.stdout as out, process.stderr as err:  # type: ignore[union-attr]
                 texts = self._collect(args[0], [out.fileno(), err.fileno()], monotonic() + timeout)

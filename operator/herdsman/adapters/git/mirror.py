@@ -1,4 +1,6 @@
-"""A bare, shallow copy of a repository, on disk: one commit deep, one reference wide, never checked out.
+"""A bare, shallow copy of a repository, on disk: one reference wide, never checked out, and one commit deep.
+
+Who writes needs more of the past: it begins with *depth* commits, and keeps what comes.
 
 It is a cache. Whatever is wrong with it is put right by making it anew: beside the old one, which is replaced by a
 rename when the new one is whole. While one process works on it, a lock keeps others out; so what a killed fetch left
@@ -31,8 +33,11 @@ _GC: Final[Config] = (("gc.auto", "1000"), ("gc.pruneExpire", "now"))
 class Mirror:
     """The mirror of *place* in *folder*. *warn* is told when it had to be made anew."""
 
-    def __init__(self, folder: Path, git: Git, *, place: str, timeout: float, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, git: Git, *, place: str, timeout: float, warn: Callable[[str], None], depth: int = 1
+    ) -> None:
         self._folder, self._git, self._place, self._timeout, self._warn = folder, git, place, timeout, warn
+        self._depth = depth
         self.repo = folder / "repo.git"
         self.objects = Objects(git, self.repo, timeout=timeout)
         self.clones = 0
@@ -127,9 +132,10 @@ class Mirror:
 
     def _fetch(self, repo: Path, target: Target, access: Access) -> Done:
         quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules")
+        depth = () if self._depth > 1 and repo == self.repo else (f"--depth={self._depth}",)
         refspec = f"+{target.name}:{HEAD}"
         return self._git.run(
-            "fetch", "--depth=1", *quiet, "origin", refspec, repo=repo, access=access, timeout=self._fetch_timeout
+            "fetch", *depth, *quiet, "origin", refspec, repo=repo, access=access, timeout=self._fetch_timeout
         )
 
     def _sound(self) -> bool:

@@ -84,7 +84,18 @@ def _layered(endpoint: type) -> Any:
 
 _ENDPOINTS = {
     endpoint.ENDPOINT: _layered(endpoint)
-    for endpoint in (api.Agent, api.Job, api.Jobs, api.Namespace, api.Namespaces, api.Variable)
+    for endpoint in (
+        api.Agent,
+        api.Allocations,
+        api.Job,
+        api.Jobs,
+        api.Namespace,
+        api.Namespaces,
+        api.Node,
+        api.Nodes,
+        api.Variable,
+        api.Variables,
+    )
 }
 
 

@@ -9,6 +9,8 @@ import orjson
 from herdsman.adapters.nomad import translate
 from herdsman.adapters.nomad.client import Answer, Client, Request
 from herdsman.adapters.nomad.config import NomadConfig, OnRequest
+from herdsman.adapters.nomad.placements import placements
+from herdsman.core import usage
 from herdsman.errors import Refused, Unavailable
 from herdsman.model.keys import Key
 from herdsman.model.observed import (
@@ -25,6 +27,8 @@ from herdsman.model.observed import (
     Registered,
     VariableItems,
 )
+from herdsman.model.placements import Placement
+from herdsman.model.usage import Node, Sighting
 
 PAGE = 2000
 """Jobs asked for at once."""
@@ -59,7 +63,7 @@ class NomadCluster:
     def listing(self) -> Listing:
         """Every job of every namespace, in pages."""
         stubs, indexes = {}, []
-        for request, answer in self._pages():
+        for request, answer in self._pages("list the jobs", "/v1/jobs", meta="true"):
             for stub in _understand(request, answer.data, translate.job_stubs):
                 stubs[stub.key] = stub
             indexes.append(answer.index)
@@ -75,6 +79,12 @@ class NomadCluster:
         """One whole job."""
         request = _about(key, "read", "get", "/v1/job/:id")
         return self._find(request, lambda raw: translate.live_job(raw, key), absent="job not found")
+
+    def versions(self, key: Key) -> Sequence[LiveJob]:
+        """Every version that Nomad remembers, newest first; none where there is no job."""
+        request = _about(key, "list the versions of", "get", "/v1/job/:id/versions")
+        found = self._find(request, lambda raw: translate.job_versions(raw, key), absent="job versions not found")
+        return found or ()
 
     def provenance(self, key: Key, version: int) -> Provenance | None:
         """What one of our writes left beside a job version."""
@@ -105,10 +115,41 @@ class NomadCluster:
         """All that the token may see."""
         return self._ask(Request("list the namespaces", "get", "/v1/namespaces"), translate.namespaces)
 
-    def variable(self, path: str) -> VariableItems:
-        """A variable of the namespace `default`; empty with index 0 where there is none."""
-        request = Request(f"read the variable {path}", "get", "/v1/var/:path", (path,), _VARIABLES)
+    def variable(self, path: str, *, namespace: str = _VARIABLES) -> VariableItems:
+        """A variable; empty with index 0 where there is none."""
+        request = Request(f"read the variable {path}", "get", "/v1/var/:path", (path,), namespace)
         return self._find(request, translate.variable, absent="variable not found") or VariableItems({}, 0)
+
+    def variables(self) -> Mapping[Key, int]:
+        """The index of every variable of every namespace, in pages."""
+        found: dict[Key, int] = {}
+        for request, answer in self._pages("list the variables", "/v1/vars"):
+            found |= _understand(request, answer.data, translate.variable_indexes)
+        return found
+
+    def all_allocations(self) -> Sequence[Sighting]:
+        """Those of every namespace, with what they hold and how their tasks do."""
+        pages = self._pages("list the allocations", "/v1/allocations", resources="true", task_states="true")
+        return [one for request, answer in pages for one in _understand(request, answer.data, usage.sightings)]
+
+    def placements(self, job: Key | None = None) -> Sequence[Placement]:
+        """The allocations of one job, or of every job of every namespace, and how their tasks do."""
+        only = {"filter": f"JobID == {orjson.dumps(job.name).decode()}"} if job is not None else {}
+        namespace = job.namespace if job is not None else "*"
+        pages = self._pages(
+            "list the allocations", "/v1/allocations", namespace=namespace, resources="true", task_states="true", **only
+        )
+        return [one for request, answer in pages for one in _understand(request, answer.data, placements)]
+
+    def nodes(self) -> Sequence[Node]:
+        """Every node with what it has, but without its metadata."""
+        pages = self._pages("list the nodes", "/v1/nodes", resources="true")
+        return [one for request, answer in pages for one in _understand(request, answer.data, usage.nodes)]
+
+    def node_meta(self, node_id: str) -> Mapping[str, str]:
+        """The metadata of a node; none where there is no node."""
+        request = Request(f"read the node {node_id}", "get", "/v1/node/:id", (node_id,))
+        return self._find(request, lambda raw: dict(raw.get("Meta") or {}), absent="node not found") or {}
 
     def parse(self, hcl: str, *, variables: Mapping[str, Any], namespace: str) -> Body:
         """The job that *hcl* describes, by the cluster's own parser. Values go as JSON: none can become syntax."""
@@ -152,12 +193,20 @@ class NomadCluster:
         request = Request(f"delete the namespace {key.name}", "delete", "/v1/namespace/:name", (key.name,))
         self._find(request, _nothing, absent="namespace not found")
 
-    def put_variable(self, path: str, items: Mapping[str, str], *, if_index: int) -> VariableItems:
-        """Write a variable of the namespace `default` by compare-and-set."""
-        body = {"Namespace": _VARIABLES, "Path": path, "Items": items}
+    def put_variable(
+        self, path: str, items: Mapping[str, str], *, if_index: int, namespace: str = _VARIABLES
+    ) -> VariableItems:
+        """Write a variable by compare-and-set."""
+        body = {"Namespace": namespace, "Path": path, "Items": items}
         cas = {"cas": str(if_index)}
-        request = Request(f"write the variable {path}", "put", "/v1/var/:path", (path,), _VARIABLES, cas, body)
+        request = Request(f"write the variable {path}", "put", "/v1/var/:path", (path,), namespace, cas, body)
         return self._ask(request, translate.variable)
+
+    def delete_variable(self, path: str, *, if_index: int, namespace: str = _VARIABLES) -> None:
+        """Remove a variable by compare-and-set; done already is done."""
+        cas = {"cas": str(if_index)}
+        request = Request(f"delete the variable {path}", "delete", "/v1/var/:path", (path,), namespace, cas)
+        self._find(request, _nothing, absent="variable not found")
 
     # What several of these share
 
@@ -174,12 +223,12 @@ class NomadCluster:
             raise
         return _understand(request, answer.data, translated)
 
-    def _pages(self) -> Iterator[tuple[Request, Answer]]:
+    def _pages(self, what: str, route: str, *, namespace: str = "*", **more: str) -> Iterator[tuple[Request, Answer]]:
         token, seen = "", set[str]()
         while token not in seen:
             seen.add(token)
-            params = {"meta": "true", "per_page": str(PAGE), "next_token": token or None}
-            request = Request("list the jobs", "get", "/v1/jobs", namespace="*", params=params)
+            params = {**more, "per_page": str(PAGE), "next_token": token or None}
+            request = Request(what, "get", route, namespace=namespace, params=params)
             answer = self._client.ask(request)
             yield request, answer
             token = answer.next_token

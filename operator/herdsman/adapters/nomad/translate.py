@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from herdsman.adapters.nomad.failures import words
-from herdsman.model.keys import Key, job_key, namespace_key
+from herdsman.model.keys import Key, job_key, namespace_key, variable_key
 from herdsman.model.observed import (
     STAMP,
     Allocation,
@@ -81,6 +81,11 @@ def live_job(raw: Body, key: Key) -> LiveJob:
         raise ValueError(f"it is the job {raw['Namespace']}/{raw['ID']}")
     int(raw["JobModifyIndex"])
     return LiveJob(key, raw)
+
+
+def job_versions(raw: Mapping[str, Any], key: Key) -> Sequence[LiveJob]:
+    """All versions of a job, newest first."""
+    return sorted((live_job(body, key) for body in raw["Versions"] or ()), key=lambda live: -live.version)
 
 
 def parsed(raw: object) -> Body:
@@ -306,7 +311,12 @@ def namespaces(raw: object) -> dict[Key, LiveNamespace]:
 
 def variable(raw: Mapping[str, Any]) -> VariableItems:
     """A variable with its items."""
-    return VariableItems(dict(_fields(raw, "Items")), int(raw["ModifyIndex"]))
+    return VariableItems(dict(_fields(raw, "Items")), int(raw["ModifyIndex"]), int(raw.get("CreateIndex") or 0))
+
+
+def variable_indexes(raw: object) -> dict[Key, int]:
+    """The index of each variable of a list, by its key."""
+    return {variable_key(str(row["Namespace"]), str(row["Path"])): int(row["ModifyIndex"]) for row in _list(raw)}
 
 
 def agent_version(raw: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from herdsman.api.auth import Caller
 from herdsman.api.deps import Op
 from herdsman.api.schemas import KeysIn, SpecOut
 from herdsman.errors import UsageError
@@ -22,11 +23,11 @@ def resume(operator: Op, body: KeysIn | None = None) -> list[SpecOut]:
 
 
 @router.post("/approve", status_code=202)
-def approve(operator: Op, body: KeysIn) -> list[SpecOut]:
+def approve(operator: Op, who: Caller, body: KeysIn) -> list[SpecOut]:
     """Let the held changes of these specs through, once."""
     if not body.keys:
         raise UsageError("approving needs keys", hint="name each spec whose change is meant")
-    return [SpecOut.of_status(operator.approve(k.key(), by="api")) for k in body.keys]
+    return [SpecOut.of_status(operator.approve(k.key(), by=who.owner)) for k in body.keys]
 
 
 @router.get("/held")

@@ -119,7 +119,7 @@
     };
     try {
       heard();
-      const answer = await fetch(`/v1/events/stream?after=${page.seen}`, { signal: controller.signal, cache: "no-store" });
+      const answer = await fetch(`${document.body.dataset.root}/v1/events/stream?after=${page.seen}`, { signal: controller.signal, cache: "no-store" });
       if (!answer.ok) return;
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
