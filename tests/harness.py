@@ -14,12 +14,12 @@ from herdsman.adapters.store import SqliteStore
 from herdsman.claim import claim
 from herdsman.errors import NomadError, SourceError
 from herdsman.load import Bodies, Loader
+from herdsman.looking import Ports
 from herdsman.model.catalog import Catalog
 from herdsman.model.documents import AGE_BEGINS
 from herdsman.model.keys import Key
 from herdsman.model.sources import Snapshot, SourceFile, SourceState
 from herdsman.model.statuses import Event, Status
-from herdsman.reconcile import Ports
 from herdsman.runtime.faces import Faces
 from herdsman.runtime.view import FleetView
 from herdsman.runtime.worker import Worker

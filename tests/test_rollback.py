@@ -203,7 +203,7 @@ def test_an_approval_lets_git_have_its_way(git: Git) -> None:
     """The rollback was a mistake: what Git says is applied after all, and stays."""
     harness = git.harness
     harness.operator.pin(WEB, to="0", by="ann")
-    harness.sync()
+    assert harness.reason(WEB) == Reason.ROLLED_BACK, "at once, not at the next look"
     assert count(harness) == 1
 
     harness.operator.approve(WEB, by="ann")

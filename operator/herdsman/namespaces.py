@@ -5,18 +5,22 @@ reads the namespace first and keeps all that it does not declare, a removal wait
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from herdsman.apply import apply
 from herdsman.core.decide import Facts, decide
 from herdsman.core.normalize import differences
-from herdsman.errors import Conflict
-from herdsman.model.desired import Adopt, DesiredNamespace, Drift, Prune
+from herdsman.core.words import sentence
+from herdsman.errors import Conflict, NomadError
+from herdsman.looking import Ports, approves, failed, with_wishes
+from herdsman.model.desired import Adopt, DesiredNamespace, Drift, Prune, Wanted
 from herdsman.model.keys import Key
 from herdsman.model.memory import Memory
 from herdsman.model.observed import STAMP, FieldChange, LiveNamespace
-from herdsman.model.plans import Action, DeleteNamespace, Plan, PutNamespace, Step
+from herdsman.model.plans import Action, DeleteNamespace, Plan, PutNamespace, Reason, Step
 from herdsman.model.scene import Scene
+from herdsman.model.statuses import Health, Outcome, Truth
 from herdsman.ports import NomadReader
 
 
@@ -28,6 +32,51 @@ class NamespaceLook:
     ours: bool
     adoptable: bool
     changes: tuple[FieldChange, ...]
+
+
+def reconcile(key: Key, *, scene: Scene, live: LiveNamespace | None, ports: Ports) -> Outcome:
+    """Look at the namespace *key*, listed as *live*, and do what is due."""
+    wanted, plan = scene.desired.wanted.get(key), None
+    try:
+        plan = consider(key, scene=scene, live=live, ports=ports)
+        if plan.steps:
+            _fresh(key, live, ports.nomad)
+        apply(plan, ports.nomad)
+    except NomadError as error:
+        return failed(key, error, wanted=wanted, plan=plan)
+    return _settle(plan, wanted, ports)
+
+
+def consider(key: Key, *, scene: Scene, live: LiveNamespace | None, ports: Ports) -> Plan:
+    """The plan for the namespace *key*, carried out by nobody yet."""
+    wanted, memory, approval = scene.desired.wanted.get(key), ports.store.memory(key), ports.store.approval(key)
+    suspended = (wanted.policy.suspend if wanted is not None else memory.suspend) or ports.store.is_suspended(key)
+    return _planned(
+        key, scene=scene, live=live, memory=memory, suspended=suspended, approved=approves(approval, wanted)
+    )
+
+
+def _settle(plan: Plan, wanted: Wanted | None, ports: Ports) -> Outcome:
+    key, decision, memory = plan.key, plan.decision, ports.store.memory(plan.key)
+    if plan.steps:
+        ports.store.approve(key, None)
+    if decision.action is Action.PURGE:
+        ports.store.forget(key)
+    elif wanted is not None and decision.action is not Action.HOLD:
+        after = with_wishes(replace(memory, digest=wanted.digest), wanted)
+        if after != memory:
+            ports.store.remember(key, after)
+    return Outcome(
+        key,
+        decision.action,
+        decision.reason,
+        decision.message,
+        wrote=bool(plan.steps),
+        drift=bool(plan.changes) and memory.digest == (wanted.digest if wanted is not None else ""),
+        digest=wanted.digest if wanted is not None else "",
+        health=None if decision.action is Action.PURGE else Health(Truth.TRUE, Reason.HEALTHY),
+        changes=tuple(sentence(c) for c in plan.changes),
+    )
 
 
 def look(wanted: DesiredNamespace | None, live: LiveNamespace | None, fleet: str) -> NamespaceLook:
@@ -53,7 +102,7 @@ def wished(wanted: DesiredNamespace, live: LiveNamespace | None, fleet: str) -> 
     return {**body, "Name": wanted.key.name, "Description": wanted.description, "Meta": meta}
 
 
-def consider(
+def _planned(
     key: Key, *, scene: Scene, live: LiveNamespace | None, memory: Memory, suspended: bool, approved: bool
 ) -> Plan:
     """The plan for the namespace *key*."""
@@ -100,7 +149,7 @@ def _steps(
             return ()
 
 
-def fresh(key: Key, live: LiveNamespace | None, nomad: NomadReader) -> None:
+def _fresh(key: Key, live: LiveNamespace | None, nomad: NomadReader) -> None:
     """The proof before a write: the namespace is still what it was decided on."""
     now = nomad.namespaces().get(key)
     if (now.body if now else None) != (live.body if live else None):

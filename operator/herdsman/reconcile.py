@@ -3,15 +3,11 @@ decided is in `core`; what comes out is an `Outcome`, never an exception of the 
 """
 
 import math
-import secrets
-import string
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
-from herdsman import namespaces, variables
 from herdsman.apply import apply
 from herdsman.core import normalize, windows
 from herdsman.core.decide import Facts, decide
@@ -20,43 +16,25 @@ from herdsman.core.ownership import owner_of
 from herdsman.core.plan import job_plan
 from herdsman.core.quota import demand_of
 from herdsman.core.words import blast_radius, sentence
-from herdsman.errors import Conflict, Forbidden, NomadError, Refused, Unavailable
+from herdsman.errors import Conflict, NomadError, Refused
+from herdsman.looking import Ports, approves, failed, with_wishes
 from herdsman.model.desired import (
     NO_POLICY,
     DesiredJob,
-    DesiredVariable,
     Destructive,
     Drift,
     Policy,
     Prune,
     Stopped,
-    Wanted,
 )
 from herdsman.model.keys import Key
 from herdsman.model.memory import Memory
-from herdsman.model.observed import STAMP, Body, JobStub, LiveJob, LiveNamespace, Provenance, Registered
-from herdsman.model.plans import Action, Approval, Pin, Plan, Reason, Register
+from herdsman.model.observed import STAMP, Body, JobStub, LiveJob, Provenance, Registered
+from herdsman.model.plans import Action, Pin, Plan, Reason, Register
 from herdsman.model.quotas import ONE
 from herdsman.model.scene import Scene
-from herdsman.model.statuses import ConditionType, ErrorClass, Health, Outcome, Truth
+from herdsman.model.statuses import ConditionType, Health, Outcome, Truth
 from herdsman.observe import Eyes, Look, glance, lens, look, seal, sealed
-from herdsman.ports import Clock, Nomad, StatusStore
-
-
-def new_secret(length: int) -> str:
-    """A secret that nobody thought up: letters and digits, which no shell and no template takes for something else."""
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(length))
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What a look needs of the world. *body* answers the job body that a spec asks for, *secret* a new one so long."""
-
-    nomad: Nomad
-    store: StatusStore
-    clock: Clock
-    body: Callable[[DesiredJob], Body]
-    secret: Callable[[int], str] = new_secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,129 +58,6 @@ def reconcile_job(key: Key, *, scene: Scene, stub: JobStub | None, ports: Ports)
         return _settle(seen, registered, ports)
     except NomadError as error:
         return failed(key, error, wanted=wanted, plan=plan)
-
-
-def reconcile_namespace(key: Key, *, scene: Scene, live: LiveNamespace | None, ports: Ports) -> Outcome:
-    """Look at the namespace *key*, listed as *live*, and do what is due."""
-    wanted, plan = scene.desired.wanted.get(key), None
-    try:
-        plan = consider_namespace(key, scene=scene, live=live, ports=ports)
-        if plan.steps:
-            namespaces.fresh(key, live, ports.nomad)
-        apply(plan, ports.nomad)
-    except NomadError as error:
-        return failed(key, error, wanted=wanted, plan=plan)
-    return _settle_namespace(plan, wanted, ports)
-
-
-def reconcile_variable(key: Key, *, scene: Scene, index: int | None, ports: Ports) -> Outcome:
-    """Look at the variable *key*, listed at *index*, and do what is due."""
-    wanted, planned = scene.wanted(key), None
-    try:
-        planned = _planned_variable(key, scene=scene, index=index, ports=ports)
-        registered = apply(planned.plan, ports.nomad)
-    except NomadError as error:
-        return failed(key, error, wanted=wanted, plan=planned.plan if planned is not None else None)
-    return _settle_variable(planned, wanted, registered, ports)
-
-
-def consider_variable(key: Key, *, scene: Scene, index: int | None, ports: Ports) -> Plan:
-    """The plan for the variable *key*, carried out by nobody yet."""
-    return _planned_variable(key, scene=scene, index=index, ports=ports).plan
-
-
-def _planned_variable(key: Key, *, scene: Scene, index: int | None, ports: Ports) -> variables.VariablePlan:
-    wanted, memory = scene.wanted(key), ports.store.memory(key)
-    wanted = wanted if isinstance(wanted, DesiredVariable) else None
-    suspended = (wanted.policy.suspend if wanted is not None else memory.suspend) or ports.store.is_suspended(key)
-    if suspended or scene.claimed:
-        seen = variables.VariableLook(None, exists=bool(index) or memory.owned, ours=memory.owned)
-    else:
-        seen = variables.look(
-            key,
-            wanted,
-            index=index,
-            memory=memory,
-            nomad=ports.nomad,
-            fleet=scene.desired.fleet.name,
-            secret=ports.secret,
-        )
-    approved = _approves(ports.store.approval(key), scene.desired.wanted.get(key))
-    plan = variables.consider(key, scene=scene, seen=seen, memory=memory, suspended=suspended, approved=approved)
-    return variables.VariablePlan(plan, seen)
-
-
-def _settle_variable(
-    planned: variables.VariablePlan, wanted: Wanted | None, registered: Registered | None, ports: Ports
-) -> Outcome:
-    plan, seen = planned.plan, planned.look
-    key, decision, memory = plan.key, plan.decision, ports.store.memory(plan.key)
-    if plan.steps:
-        ports.store.approve(key, None)
-    if decision.action is Action.PURGE:
-        ports.store.forget(key)
-    elif isinstance(wanted, DesiredVariable) and decision.action is not Action.HOLD:
-        after = _with_wishes(replace(memory, attached=wanted.attached), wanted)
-        if registered is not None or seen.live is not None:
-            after = replace(
-                after,
-                digest=wanted.digest,
-                index=registered.index if registered is not None else seen.live.index if seen.live else 0,
-                create_index=_created(seen, registered),
-                owned=True,
-                keys=tuple(sorted(wanted.items.keys() | wanted.generate.keys())),
-            )
-        if after != memory:
-            ports.store.remember(key, after)
-    return Outcome(
-        key,
-        decision.action,
-        decision.reason,
-        decision.message,
-        wrote=bool(plan.steps),
-        drift=bool(plan.changes) and wanted is not None and memory.digest == wanted.digest,
-        digest=wanted.digest if wanted is not None else "",
-        health=None if wanted is None or decision.action is Action.HOLD else Health(Truth.TRUE, Reason.HEALTHY),
-        changes=tuple(sentence(c) for c in plan.changes),
-    )
-
-
-def _created(seen: variables.VariableLook, registered: Registered | None) -> int:
-    if seen.live is not None and seen.live.index:
-        return seen.live.create_index
-    return registered.index if registered is not None else 0
-
-
-def consider_namespace(key: Key, *, scene: Scene, live: LiveNamespace | None, ports: Ports) -> Plan:
-    """The plan for the namespace *key*, carried out by nobody yet."""
-    wanted, memory, approval = scene.desired.wanted.get(key), ports.store.memory(key), ports.store.approval(key)
-    suspended = (wanted.policy.suspend if wanted is not None else memory.suspend) or ports.store.is_suspended(key)
-    return namespaces.consider(
-        key, scene=scene, live=live, memory=memory, suspended=suspended, approved=_approves(approval, wanted)
-    )
-
-
-def _settle_namespace(plan: Plan, wanted: Wanted | None, ports: Ports) -> Outcome:
-    key, decision, memory = plan.key, plan.decision, ports.store.memory(plan.key)
-    if plan.steps:
-        ports.store.approve(key, None)
-    if decision.action is Action.PURGE:
-        ports.store.forget(key)
-    elif wanted is not None and decision.action is not Action.HOLD:
-        after = _with_wishes(replace(memory, digest=wanted.digest), wanted)
-        if after != memory:
-            ports.store.remember(key, after)
-    return Outcome(
-        key,
-        decision.action,
-        decision.reason,
-        decision.message,
-        wrote=bool(plan.steps),
-        drift=bool(plan.changes) and memory.digest == (wanted.digest if wanted is not None else ""),
-        digest=wanted.digest if wanted is not None else "",
-        health=None if decision.action is Action.PURGE else Health(Truth.TRUE, Reason.HEALTHY),
-        changes=tuple(sentence(c) for c in plan.changes),
-    )
 
 
 def consider(key: Key, *, scene: Scene, stub: JobStub | None, ports: Ports, preview: bool = False) -> Seen:
@@ -311,7 +166,7 @@ def _suspended(key: Key, wanted: DesiredJob | None, memory: Memory, ports: Ports
 def _facts(key: Key, wanted: DesiredJob | None, seen: Look, memory: Memory, scene: Scene, ports: Ports) -> Facts:
     policy = wanted.policy if wanted is not None else _last_wishes(memory, scene)
     approval = ports.store.approval(key)
-    approved = _approves(approval, scene.desired.wanted.get(key))
+    approved = approves(approval, scene.desired.wanted.get(key))
     pin = None if approved else _pinned(key, wanted, ports)
     rejection = scene.desired.frozen.get(key)
     unapproved, closed = ("", "") if approved else _forbidden(policy, seen, scene, ports)
@@ -368,11 +223,6 @@ def _grows(wanted: DesiredJob | None, seen: Look, memory: Memory, ports: Ports) 
     has = demand_of(seen.live.body) if seen.live is not None else memory.demand or ONE
     asks = demand_of(ports.body(wanted))
     return asks.most(has) != has
-
-
-def _approves(approval: Approval | None, wanted: Wanted | None) -> bool:
-    """Whether a person's word is for what is wanted now."""
-    return approval is not None and approval.digest == (wanted.digest if wanted is not None else "")
 
 
 def _last_wishes(memory: Memory, scene: Scene) -> Policy:
@@ -449,7 +299,7 @@ def _remember(seen: Seen, registered: Registered | None, ports: Ports) -> Memory
         return Memory()
     if wanted is None:
         return seen.memory
-    memory = _with_wishes(seen.memory, wanted)
+    memory = with_wishes(seen.memory, wanted)
     if decision.reason is Reason.REVERTED_BY_NOMAD:
         return replace(memory, reverted=wanted.digest)
     if decision.action in (Action.CREATE, Action.UPDATE):
@@ -466,18 +316,6 @@ def _remember(seen: Seen, registered: Registered | None, ports: Ports) -> Memory
         if unread or decision.action is Action.ADOPT:
             ports.store.remember(key, memory, normalize.canonical(live.body))
     return memory
-
-
-def _with_wishes(memory: Memory, wanted: Wanted) -> Memory:
-    """What the spec says for the day on which it is gone."""
-    policy = wanted.policy
-    return replace(
-        memory,
-        path=wanted.origin.position.path,
-        prune=policy.prune,
-        suspend=policy.suspend,
-        needs=wanted.depends_on,
-    )
 
 
 def _as_found(memory: Memory, wanted: DesiredJob, live: LiveJob) -> Memory:
@@ -587,32 +425,3 @@ def _waited(key: Key, memory: Memory, ports: Ports) -> float:
         return math.inf  # patience ended already
     ill_since = now if before.status is Truth.TRUE else before.since
     return max(0.0, now - max(memory.written, ill_since))
-
-
-def failed(key: Key, error: NomadError, *, wanted: Wanted | None, plan: Plan | None = None) -> Outcome:
-    """What came of a look that the far side broke off; *plan* is what was being carried out."""
-    digest = wanted.digest if wanted is not None else ""
-    reason, kind = _classes(error)
-    retry_after = error.retry_after if isinstance(error, Unavailable) else None
-    return Outcome(
-        key,
-        Action.NOTHING,
-        reason,
-        str(error),
-        error=kind,
-        attempted=plan.decision.action if plan is not None and plan.steps else None,
-        retry_after=retry_after,
-        digest=digest,
-    )
-
-
-def _classes(error: NomadError) -> tuple[Reason, ErrorClass]:
-    match error:
-        case Conflict():
-            return Reason.CONFLICT, ErrorClass.CONFLICT
-        case Forbidden():
-            return Reason.FORBIDDEN, ErrorClass.REFUSED
-        case Refused():
-            return Reason.REFUSED, ErrorClass.REFUSED
-        case _:
-            return Reason.UNAVAILABLE, ErrorClass.TRANSIENT

@@ -125,6 +125,15 @@ class Settings(BaseSettings):
     site_labelled_nodes: bool = Field(default=False, description="Nodes say in their metadata what they are for.")
     site_disk_quotas: bool = Field(default=False, description="The container engine can limit a container's disk.")
     site_notify_url: str = Field("", description="Who is told when a deployment starts.")
+    public_catalog: bool = Field(default=False, description="Nobody needs a token to read what there is to deploy.")
+    try_me: bool = Field(default=True, description="Modules may be tried for a while.")
+    try_me_namespace: str = Field("default", description="The Nomad namespace in which modules are tried.")
+    try_me_anonymous: bool = Field(default=False, description="Trying needs no token; addresses are counted instead.")
+    try_me_per_owner: int = Field(3, gt=0, description="How many one user may try at once.")
+    try_me_most: int = Field(20, gt=0, description="How many may be tried at once by all.")
+    try_me_seconds: float = Field(600.0, gt=0, description="For how long something may be tried.")
+    try_me_longest: float = Field(3600.0, gt=0, description="For how long at most, where a user asks for longer.")
+    deployments_per_minute: int = Field(300, gt=0, description="How many orders and changes one user may make.")
     catalogs: Words = Field((), description="Git URLs of more catalogs of modules and tools.")
     usage: Literal["auto", "always", "never"] = Field(
         "auto", description="Count usage: auto while there are Deployments."

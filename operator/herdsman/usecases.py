@@ -11,9 +11,10 @@ from operator import attrgetter
 from queue import Queue
 from typing import Protocol
 
-from herdsman import rollback
+from herdsman import namespaces, rollback, variables
 from herdsman.core.webhooks import is_genuine
 from herdsman.errors import NomadError, UnknownError, UsageError
+from herdsman.looking import Ports, failed
 from herdsman.model.desired import Desired, DesiredJob, Rejection
 from herdsman.model.keys import Key, Kind
 from herdsman.model.memory import Memory
@@ -24,7 +25,7 @@ from herdsman.model.sources import SourceState
 from herdsman.model.statuses import ConditionType, Event, Record, Status, Truth
 from herdsman.model.writes import Author, WriteRequest, Written
 from herdsman.ports import SpecWriter
-from herdsman.reconcile import Ports, consider, consider_namespace, consider_variable, failed
+from herdsman.reconcile import consider
 
 
 class Request(Protocol):
@@ -307,9 +308,9 @@ class Operator:
         try:
             scene = view.scene(key)
             if key.kind is Kind.NAMESPACE:
-                return consider_namespace(key, scene=scene, live=view.namespace(key), ports=self._ports)
+                return namespaces.consider(key, scene=scene, live=view.namespace(key), ports=self._ports)
             if key.kind is Kind.VARIABLE:
-                return consider_variable(key, scene=scene, index=view.variable_index(key), ports=self._ports)
+                return variables.consider(key, scene=scene, index=view.variable_index(key), ports=self._ports)
             return consider(key, scene=scene, stub=view.stub(key), ports=self._ports, preview=True).plan
         except NomadError as error:
             outcome = failed(key, error, wanted=None)

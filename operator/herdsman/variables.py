@@ -8,14 +8,19 @@ item. Values are compared here and told nowhere.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from herdsman.apply import apply
 from herdsman.core.decide import Facts, decide
 from herdsman.core.redact import CHANGED, MASK
-from herdsman.model.desired import Adopt, DesiredVariable, Drift, Prune
+from herdsman.core.words import sentence
+from herdsman.errors import NomadError
+from herdsman.looking import Ports, approves, failed, with_wishes
+from herdsman.model.desired import Adopt, DesiredVariable, Drift, Prune, Wanted
 from herdsman.model.keys import Key
 from herdsman.model.memory import Memory
-from herdsman.model.observed import STAMP, FieldChange, VariableItems
-from herdsman.model.plans import Action, DeleteVariable, Plan, PutVariable, Step
+from herdsman.model.observed import STAMP, FieldChange, Registered, VariableItems
+from herdsman.model.plans import Action, DeleteVariable, Plan, PutVariable, Reason, Step
 from herdsman.model.scene import Scene
+from herdsman.model.statuses import Health, Outcome, Truth
 from herdsman.ports import NomadReader
 
 NO_ITEMS: Mapping[str, str] = {}
@@ -42,6 +47,82 @@ class VariablePlan:
 
     plan: Plan
     look: VariableLook
+
+
+def reconcile(key: Key, *, scene: Scene, index: int | None, ports: Ports) -> Outcome:
+    """Look at the variable *key*, listed at *index*, and do what is due."""
+    wanted, planned = scene.wanted(key), None
+    try:
+        planned = _look_at(key, scene=scene, index=index, ports=ports)
+        registered = apply(planned.plan, ports.nomad)
+    except NomadError as error:
+        return failed(key, error, wanted=wanted, plan=planned.plan if planned is not None else None)
+    return _settle(planned, wanted, registered, ports)
+
+
+def consider(key: Key, *, scene: Scene, index: int | None, ports: Ports) -> Plan:
+    """The plan for the variable *key*, carried out by nobody yet."""
+    return _look_at(key, scene=scene, index=index, ports=ports).plan
+
+
+def _look_at(key: Key, *, scene: Scene, index: int | None, ports: Ports) -> VariablePlan:
+    wanted, memory = scene.wanted(key), ports.store.memory(key)
+    wanted = wanted if isinstance(wanted, DesiredVariable) else None
+    suspended = (wanted.policy.suspend if wanted is not None else memory.suspend) or ports.store.is_suspended(key)
+    if suspended or scene.claimed:
+        seen = VariableLook(None, exists=bool(index) or memory.owned, ours=memory.owned)
+    else:
+        seen = look(
+            key,
+            wanted,
+            index=index,
+            memory=memory,
+            nomad=ports.nomad,
+            fleet=scene.desired.fleet.name,
+            secret=ports.secret,
+        )
+    approved = approves(ports.store.approval(key), scene.desired.wanted.get(key))
+    plan = _planned(key, scene=scene, seen=seen, memory=memory, suspended=suspended, approved=approved)
+    return VariablePlan(plan, seen)
+
+
+def _settle(planned: VariablePlan, wanted: Wanted | None, registered: Registered | None, ports: Ports) -> Outcome:
+    plan, seen = planned.plan, planned.look
+    key, decision, memory = plan.key, plan.decision, ports.store.memory(plan.key)
+    if plan.steps:
+        ports.store.approve(key, None)
+    if decision.action is Action.PURGE:
+        ports.store.forget(key)
+    elif isinstance(wanted, DesiredVariable) and decision.action is not Action.HOLD:
+        after = with_wishes(replace(memory, attached=wanted.attached), wanted)
+        if registered is not None or seen.live is not None:
+            after = replace(
+                after,
+                digest=wanted.digest,
+                index=registered.index if registered is not None else seen.live.index if seen.live else 0,
+                create_index=_created(seen, registered),
+                owned=True,
+                keys=tuple(sorted(wanted.items.keys() | wanted.generate.keys())),
+            )
+        if after != memory:
+            ports.store.remember(key, after)
+    return Outcome(
+        key,
+        decision.action,
+        decision.reason,
+        decision.message,
+        wrote=bool(plan.steps),
+        drift=bool(plan.changes) and wanted is not None and memory.digest == wanted.digest,
+        digest=wanted.digest if wanted is not None else "",
+        health=None if wanted is None or decision.action is Action.HOLD else Health(Truth.TRUE, Reason.HEALTHY),
+        changes=tuple(sentence(c) for c in plan.changes),
+    )
+
+
+def _created(seen: VariableLook, registered: Registered | None) -> int:
+    if seen.live is not None and seen.live.index:
+        return seen.live.create_index
+    return registered.index if registered is not None else 0
 
 
 def stamp(fleet: str, names: Mapping[str, object]) -> str:
@@ -118,7 +199,7 @@ def _adoptable(wanted: DesiredVariable, left: Mapping[str, str], items: Mapping[
     return wanted.policy.adopt is Adopt.IF_EQUAL and all(left[name] == items[name] for name in shared)
 
 
-def consider(key: Key, *, scene: Scene, seen: VariableLook, memory: Memory, suspended: bool, approved: bool) -> Plan:
+def _planned(key: Key, *, scene: Scene, seen: VariableLook, memory: Memory, suspended: bool, approved: bool) -> Plan:
     """The plan for the variable *key*."""
     wanted = scene.wanted(key)
     wanted = wanted if isinstance(wanted, DesiredVariable) else None

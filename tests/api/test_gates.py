@@ -100,7 +100,17 @@ def leaves(routes: list[BaseRoute]) -> Iterator[Route]:
             yield route
 
 
-OPEN = {"/healthz", "/readyz", "/openapi.json", "/v1/webhooks/{provider}", "/login", "/static/{file}", "/logout"}
+OPEN = {
+    "/healthz",
+    "/readyz",
+    "/openapi.json",
+    "/v1/webhooks/{provider}",
+    "/login",
+    "/static/{file}",
+    "/logout",
+    "/docs",
+    "/docs/{file}",
+}
 
 
 def test_no_route_is_forgotten(harness: Harness) -> None:

@@ -12,6 +12,7 @@ from herdsman.errors import StoreError, Unavailable
 from herdsman.model.keys import namespace_key
 from herdsman.model.observed import Allocation
 from herdsman.model.plans import Reason
+from herdsman.model.sources import Snapshot, SourceState
 from herdsman.model.statuses import Condition, ConditionType, Severity, Status, Truth
 from herdsman.usecases import Operator
 
@@ -45,6 +46,17 @@ def test_an_empty_fleet_says_what_to_do() -> None:
 
     assert "Put a YAML document into the source" in page.one(id="spec-list").text
     assert page.one(id="event-list").text == "Nothing happened yet."
+
+
+def test_a_commit_is_told_with_its_author(web: TestClient, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose it is, what it says, and since when nothing newer could be read."""
+    seen = Snapshot("r", {}, commit="c" * 40, branch="main", author="Ann <script>", message="more webs", verified=True)
+    state = SourceState(seen, files=3, read=1.0, failing_since=1_767_268_800.0, error="connection refused")
+    monkeypatch.setattr(Fleet, "source_state", state)
+    facts = page_of(web.get("/")).one(class_="facts").text
+
+    assert "on main by Ann <script>: more webs; its signature is good" in facts
+    assert "not read since 2026-01-01 12:00:00 UTC" in facts
 
 
 def test_trouble_is_said_at_the_top(web: TestClient, fleet: Fleet) -> None:

@@ -76,8 +76,7 @@ def _wired(folder: Path) -> Iterator[bootstrap.Wired]:
     try:
         yield wired
     finally:
-        wired.cluster.close()
-        wired.store.close()
+        wired.close()
 
 
 def exposition(folder: Path) -> Exposition:

@@ -16,10 +16,10 @@ from herdsman.adapters.metrics import PrometheusMetrics
 from herdsman.adapters.store import SqliteStore
 from herdsman.errors import HerdsmanError, SourceError, StoreError, Unavailable
 from herdsman.load import Bodies, Loader
+from herdsman.looking import Ports
 from herdsman.model.keys import Key, job_key
 from herdsman.model.observed import STAMP, Hint, VariableItems
 from herdsman.model.sources import Snapshot, SourceFile
-from herdsman.reconcile import Ports
 from herdsman.runtime.service import Pace, Service
 from twin import NomadTwin
 

@@ -40,6 +40,8 @@ HELD = (
     Reason.INVALID,
     Reason.DESIRED_INCOMPLETE,
     Reason.PRUNE_LIMIT,
+    Reason.QUOTA_EXCEEDED,
+    Reason.ROLLED_BACK,
 )
 """Reasons for which a change is held, each a series of `herdsman_held`."""
 

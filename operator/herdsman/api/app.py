@@ -11,8 +11,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from herdsman.api.auth import ADMIN, VIEWER, install
+from herdsman.api.docs import add_docs
 from herdsman.api.guards import Guard
+from herdsman.api.platform import install_platform
 from herdsman.api.routes import (
+    catalog,
+    deployments,
     events,
     exports,
     history,
@@ -22,6 +26,7 @@ from herdsman.api.routes import (
     resyncs,
     specs,
     stats,
+    tryme,
     webhooks,
     whoami,
 )
@@ -59,11 +64,15 @@ def create_app(
     app.middleware("http")(Guard(auth))
     for routes in (meta, history, stats, webhooks, whoami):  # each route says who may ask
         app.include_router(routes.router)
+    for router in (catalog.router, deployments.router, deployments.admin, tryme.router):
+        app.include_router(router)
     for routes in (specs, plans, events):
         app.include_router(routes.router, dependencies=[VIEWER])
     for routes in (resyncs, holds, exports):
         app.include_router(routes.router, dependencies=[ADMIN])
+    add_docs(app)
     handle_errors(app)
+    install_platform(app)
     install(app, auth)
     return app
 

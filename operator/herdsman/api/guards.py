@@ -22,7 +22,9 @@ Next = Callable[[Request], Awaitable[Response]]
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _WEBHOOK = re.compile(r"(?:/fleets/[\w.-]+)?/v1/webhooks/[a-z]+", re.ASCII)
-_ASKING = re.compile(r"(?:/fleets/[\w.-]+)?/(?:v1/.*|healthz|readyz|metrics|openapi\.json|docs(?:/.*)?)", re.ASCII)
+_ASKING = re.compile(
+    r"(?:/fleets/[\w.-]+)?/(?:v1/.*|healthz|readyz|metrics|openapi\.json|docs(?:/.*)?)", re.ASCII | re.DOTALL
+)
 _OPEN = re.compile(r"(?:/fleets/[\w.-]+)?/(?:login|static/[\w.-]+)", re.ASCII)
 _FLEET = re.compile(r"/fleets/[\w.-]+", re.ASCII)
 

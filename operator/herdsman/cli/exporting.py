@@ -1,10 +1,7 @@
 """Where `herdsman export` gets its lines from: a running operator, or a cluster."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlencode
-
-import urllib3
 
 from herdsman import bootstrap, settings
 from herdsman.api.routes.exports import named
@@ -14,26 +11,13 @@ from herdsman.errors import UsageError
 from herdsman.load import Bodies
 from herdsman.model.sources import Snapshot
 
-_PATIENCE = urllib3.Timeout(connect=5, read=120)
-
-
-class Streaming(Client):
-    """An operator, heard line by line."""
-
-    def lines(self, also: tuple[str, ...]) -> Iterator[str]:
-        """The lines of its export, with the jobs *also*. Raises `HerdsmanError` where nobody answers."""
-        url = self._url("/v1/export", {}) + (f"?{urlencode([('also', name) for name in also])}" if also else "")
-        try:
-            answer = self._pool.request("GET", url, headers=self._bearer(), preload_content=False, timeout=_PATIENCE)
-            self._check(answer.status, b"" if answer.status == 200 else answer.read())
-            yield from _lines(answer.stream(1 << 16))
-        except urllib3.exceptions.HTTPError as error:
-            raise self._unreachable(error) from None
+_SILENCE = 120.0
 
 
 def from_operator(server: str, also: tuple[str, ...]) -> Iterator[str]:
     """What the operator at *server* exports."""
-    return Streaming(server).lines(also)
+    with Client(server).stream("/v1/export", silence=_SILENCE, also=also) as answer:
+        yield from (f"{line}\n" for line in answer)
 
 
 def from_cluster(nomad: str, directory: Path | None, also: tuple[str, ...], *, fleet: str | None) -> Iterator[str]:
@@ -47,12 +31,3 @@ def from_cluster(nomad: str, directory: Path | None, also: tuple[str, ...], *, f
     )
     service.load()
     return bootstrap.exporter(service, source=source.describe()).lines([named(n) for n in also])
-
-
-def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    rest = b""
-    for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (f"{line.decode()}\n" for line in whole)
-    if rest:
-        yield rest.decode(errors="replace")

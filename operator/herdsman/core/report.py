@@ -91,7 +91,7 @@ def _synced(last: Status, outcome: Outcome) -> Condition:
         return Condition(Truth.FALSE, outcome.reason, outcome.message)
     if outcome.reason is Reason.SUSPENDED:
         return last.condition(_C.SYNCED) or Condition(Truth.UNKNOWN, outcome.reason, outcome.message)
-    if outcome.action is Action.HOLD:
+    if outcome.action is Action.HOLD or outcome.reason is Reason.ROLLED_BACK:  # what is live is not what Git says
         return Condition(Truth.FALSE, outcome.reason, outcome.message)
     reason = outcome.reason if outcome.reason in (Reason.COMPLETED, Reason.KEPT, Reason.STOPPED) else Reason.IN_SYNC
     return Condition(Truth.TRUE, reason, "" if reason is Reason.IN_SYNC else outcome.message)

@@ -21,13 +21,13 @@ import structlog
 from herdsman.claim import claim
 from herdsman.errors import HerdsmanError
 from herdsman.load import Loader
+from herdsman.looking import Ports
 from herdsman.model.desired import Desired
 from herdsman.model.keys import Key
 from herdsman.model.observed import Hint
 from herdsman.model.sources import SourceState
 from herdsman.model.statuses import Event, Severity
 from herdsman.ports import Clock, EventStream, Metrics, Source
-from herdsman.reconcile import Ports
 from herdsman.runtime.broadcast import Broadcast
 from herdsman.runtime.faces import Faces
 from herdsman.runtime.herald import Herald

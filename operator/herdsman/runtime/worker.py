@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable
 
 import structlog
 
+from herdsman import namespaces, variables
 from herdsman.core import retry
 from herdsman.core.report import report
 from herdsman.errors import HerdsmanError, NomadError, StoreError
+from herdsman.looking import Ports, failed
 from herdsman.model.keys import Key, Kind, namespace_key
 from herdsman.model.plans import Action, Reason
 from herdsman.model.statuses import ErrorClass, Outcome, Status
-from herdsman.reconcile import Ports, failed, reconcile_job, reconcile_namespace, reconcile_variable
+from herdsman.reconcile import reconcile_job
 from herdsman.runtime.faces import Faces
 from herdsman.runtime.view import FleetView
 from herdsman.runtime.workqueue import Item, Priority, WorkQueue
@@ -72,10 +74,10 @@ class Worker:
             scene = self._view.scene(key)
             if key.kind is Kind.NAMESPACE:
                 live = self._view.namespace(key)
-                return reconcile_namespace(key, scene=scene, live=live, ports=self._ports)
+                return namespaces.reconcile(key, scene=scene, live=live, ports=self._ports)
             if key.kind is Kind.VARIABLE:
                 index = self._view.variable_index(key)
-                return reconcile_variable(key, scene=scene, index=index, ports=self._ports)
+                return variables.reconcile(key, scene=scene, index=index, ports=self._ports)
             return reconcile_job(key, scene=scene, stub=self._view.stub(key), ports=self._ports)
         except NomadError as error:
             return failed(key, error, wanted=wanted)

@@ -66,7 +66,9 @@ def _text(data: bytes, encoding: str) -> str:
 
 def _author(person: str) -> str:
     match = _PERSON.match(person)
-    return f"{match[1]} <{match[2]}>".strip() if match else person
+    if not match:
+        return person
+    return f"{match[1]} <{match[2]}>".strip() if match[2] else match[1]
 
 
 def _when(person: str) -> datetime | None:
