@@ -5,20 +5,16 @@ rest nothing is written. Canonical jobs stay in the file, compressed; they are w
 that cannot be read is put aside, not mourned: all that matters is learnt from Nomad again (design §5).
 """
 
-import sqlite3
-import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
+from herdsman.adapters.sqlitefile import SqliteFile
 from herdsman.core.prune import PruneRound
 from herdsman.core.report import differs
-from herdsman.errors import StoreError
 from herdsman.model.catalog import Entry
 from herdsman.model.desired import Fleet, Position, PruneLimits
 from herdsman.model.keys import Key, Kind
@@ -28,7 +24,6 @@ from herdsman.model.plans import Action, Approval, Pin, Reason
 from herdsman.model.statuses import Event, Record, Severity, Status
 
 _T = TypeVar("_T")
-_VERSION = 3
 _EVENTS_KEPT = 5000
 _HISTORY_KEPT = 100
 _TEMPLATES_KEPT = 1000
@@ -69,14 +64,14 @@ ALTER TABLE history ADD COLUMN line DEFAULT 0;
 """From each version of the file to the next."""
 
 
-class SqliteStore:
+class SqliteStore(SqliteFile):
     """The file at *path*; with `:memory:` nothing outlives the process. Safe from any thread."""
 
-    def __init__(self, path: Path | str) -> None:
-        self._lock = threading.RLock()
-        self._path = path
-        self.put_aside = ""  # where an unreadable file went
-        self._open()
+    WHAT = "state file"
+    SCHEMA = _SCHEMA
+    VERSION = 3
+    MIGRATIONS = _MIGRATIONS
+    IF_NEWER = "run that version, or point --state elsewhere: all but history is learnt from Nomad again"
 
     def close(self) -> None:
         """Write everything back into the one file."""
@@ -104,7 +99,7 @@ class SqliteStore:
         return body
 
     def remember(self, key: Key, memory: Memory, canonical: Body | None = None) -> None:
-        with self._writing() as db:
+        with self._using() as db:
             data = _MEMORY.dump_json(memory)
             if canonical is None:
                 db.execute(
@@ -117,7 +112,7 @@ class SqliteStore:
             self._memories[key] = memory
 
     def forget(self, key: Key) -> None:
-        with self._writing() as db:
+        with self._using() as db:
             tables: dict[str, dict[Key, Any]] = {
                 "memory": self._memories,
                 "status": self._statuses,
@@ -139,14 +134,14 @@ class SqliteStore:
             return dict(self._statuses)
 
     def put_status(self, status: Status) -> None:
-        with self._writing() as db:
+        with self._using() as db:
             if differs(self._statuses.get(status.key), status):
                 row = (*_id(status.key), _STATUS.dump_json(status))
                 db.execute("INSERT OR REPLACE INTO status VALUES (?,?,?,?)", row)
             self._statuses[status.key] = status
 
     def append(self, record: Record) -> None:
-        with self._writing() as db:
+        with self._using() as db:
             db.execute(
                 "INSERT INTO history (kind, namespace, name, at, action, reason, message, revision, digest, version,"
                 " author, path, line) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -184,7 +179,7 @@ class SqliteStore:
     # -- what people asked for --
 
     def suspend(self, key: Key | None, *, suspended: bool) -> None:
-        with self._writing() as db:
+        with self._using() as db:
             if suspended:
                 db.execute("INSERT OR REPLACE INTO suspended VALUES (?,?,?)", _id(key))
                 self._suspended.add(key)
@@ -198,7 +193,7 @@ class SqliteStore:
     def approve(self, key: Key, approval: Approval | None) -> None:
         if approval is None and key not in self._approved:
             return
-        with self._writing() as db:
+        with self._using() as db:
             if approval is None:
                 db.execute("DELETE FROM approved WHERE kind=? AND namespace=? AND name=?", _id(key))
                 self._approved.pop(key, None)
@@ -216,7 +211,7 @@ class SqliteStore:
     def put_pin(self, key: Key, pin: Pin | None) -> None:
         if pin is None and key not in self._pinned:
             return
-        with self._writing() as db:
+        with self._using() as db:
             if pin is None:
                 db.execute("DELETE FROM pinned WHERE kind=? AND namespace=? AND name=?", _id(key))
                 self._pinned.pop(key, None)
@@ -237,7 +232,7 @@ class SqliteStore:
         rows += [(*_id(k), t) for k, t in decided.allowed.items()]
         limits = [decided.limits.percent, decided.limits.count] if decided.limits else None
         hold = orjson.dumps([decided.size, decided.since, limits])
-        with self._writing() as db:
+        with self._using() as db:
             db.execute("SAVEPOINT round")  # all or nothing: half a round would let removals through
             try:
                 db.execute("DELETE FROM prune")
@@ -261,7 +256,7 @@ class SqliteStore:
 
     def keep_template(self, entry: Entry) -> None:
         data = zlib.compress(_ENTRY.dump_json(entry), 6)
-        with self._writing() as db:
+        with self._using() as db:
             db.execute("INSERT OR REPLACE INTO templates (digest, data) VALUES (?,?)", (entry.digest, data))
             db.execute(
                 "DELETE FROM templates WHERE rowid <="
@@ -278,7 +273,7 @@ class SqliteStore:
             return None
 
     def put_fleet(self, fleet: Fleet) -> None:
-        with self._writing() as db:
+        with self._using() as db:
             db.execute("INSERT OR REPLACE INTO settings VALUES ('fleet', ?)", (_FLEET.dump_json(fleet),))
 
     # -- events --
@@ -286,7 +281,7 @@ class SqliteStore:
     def add_event(
         self, *, at: float, severity: Severity, reason: str, message: str, key: Key | None, revision: str
     ) -> Event:
-        with self._writing() as db:
+        with self._using() as db:
             cursor = db.execute(
                 "INSERT INTO events (at, severity, reason, message, kind, namespace, name, revision)"
                 " VALUES (?,?,?,?,?,?,?,?)",
@@ -312,83 +307,22 @@ class SqliteStore:
 
     # -- the file --
 
-    def _open(self) -> None:
-        """Open and load the file; one that cannot be read, anywhere in it, is put aside and begun anew."""
-        try:
-            self._load_all(self._connect())
-        except StoreError as error:
-            broken = isinstance(error.__cause__, sqlite3.DatabaseError)
-            if not broken or isinstance(error.__cause__, sqlite3.OperationalError) or not Path(self._path).exists():
-                raise
-            self._db.close()
-            self._put_aside()
-            self._load_all(self._connect())
-
-    def _put_aside(self) -> None:
-        aside = Path(f"{self._path}.unreadable")
-        Path(self._path).replace(aside)
-        for rest in ("-wal", "-shm"):
-            Path(f"{self._path}{rest}").unlink(missing_ok=True)
-        self.put_aside = str(aside)
-
-    def _load_all(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def _load(self) -> None:
         self._templates: dict[str, Entry | None] = {}
-        self._memories = dict(self._load("memory", _MEMORY))
-        self._statuses = dict(self._load("status", _STATUS))
-        self._pinned = dict(self._load("pinned", _PIN))
+        self._memories = dict(self._rows("memory", _MEMORY))
+        self._statuses = dict(self._rows("status", _STATUS))
+        self._pinned = dict(self._rows("pinned", _PIN))
         rows = self._all("SELECT kind, namespace, name FROM suspended")
         self._suspended = {_key(r) if r[0] else None for r in rows}
         rows = self._all("SELECT kind, namespace, name, digest, by, at FROM approved")
         self._approved = {_key(r): Approval(*r[3:]) for r in rows}
 
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            db = self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=5)
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=NORMAL")
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
-            for old in range(version, _VERSION) if version else ():
-                db.executescript(f"BEGIN; {_MIGRATIONS[old]} PRAGMA user_version={old + 1}; COMMIT;")
-        except sqlite3.OperationalError as error:
-            raise StoreError(
-                f"the state file {self._path} cannot be opened: {error}", hint="check --state and its permissions"
-            ) from None
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"the state file {self._path} is no database") from error
-        if version > _VERSION:
-            raise StoreError(
-                f"the state file {self._path} was written by a newer Herdsman",
-                hint="run that version, or point --state elsewhere: all but history is learnt from Nomad again",
-            )
-        return db
-
-    def _load(self, table: str, adapter: TypeAdapter[_T]) -> Iterator[tuple[Key, _T]]:
+    def _rows(self, table: str, adapter: TypeAdapter[_T]) -> Iterator[tuple[Key, _T]]:
         for row in self._all(f"SELECT kind, namespace, name, data FROM {table}"):
             try:
                 yield _key(row), adapter.validate_json(row[3])
             except ValidationError:  # written by another version: learn it again
                 continue
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._db
-            except sqlite3.Error as error:
-                raise StoreError(
-                    f"the state file {self._path} cannot be used: {error}", hint="is the disk full?"
-                ) from error
-
-    def _all(self, sql: str, values: Sequence[object] = ()) -> list[Any]:
-        with self._writing() as db:
-            return db.execute(sql, values).fetchall()
-
-    def _one(self, sql: str, values: Sequence[object] = ()) -> Any:
-        with self._writing() as db:
-            return db.execute(sql, values).fetchone()
 
 
 def _id(key: Key | None) -> tuple[str, str, str]:

@@ -8,19 +8,16 @@ looked, the time after it is lost. What ended long ago is rolled into one row fo
 Unlike the state file this one cannot be learnt anew. One that cannot be read is put aside, never thrown away.
 """
 
-import itertools
 import sqlite3
-import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import orjson
 
+from herdsman.adapters.sqlitefile import SqliteFile
 from herdsman.core.usage import Held, absorb, accounted, lasting, rows, vanished, whole_days
-from herdsman.errors import StoreError
 from herdsman.model.keys import Key
 from herdsman.model.usage import (
     DAY_MS,
@@ -35,7 +32,6 @@ from herdsman.model.usage import (
     UsageRow,
 )
 
-_VERSION = 1
 _BATCH = 500  # IDs that are looked up at once
 
 _SCHEMA = """
@@ -68,16 +64,19 @@ _ADD_DAY = (
 )
 
 
-class SqliteUsage:
+class SqliteUsage(SqliteFile):
     """The file at *path*; with `:memory:` nothing outlives the process. Safe from any thread."""
 
-    def __init__(self, path: Path | str) -> None:
-        self._lock = threading.RLock()
-        self._path = path
-        self._measured = self._marked = self._floor = 0
-        self._listed: dict[str, Span | None] = {}  # what the newest list showed; None where it is accounted for
-        self.put_aside = ""  # where an unreadable file went
-        self._open()
+    WHAT = "usage file"
+    SCHEMA = _SCHEMA
+    VERSION = 1
+    IF_NEWER = "run that version, or move the file away: what it says of the past is in it alone"
+
+    _measured: int
+    _marked: int
+    _floor: int
+    _listed: dict[str, Span | None]
+    """What the newest list showed; None where it is accounted for."""
 
     def close(self) -> None:
         """Write when it was last looked, and everything into the one file."""
@@ -193,50 +192,7 @@ class SqliteUsage:
 
     # -- the file --
 
-    def _open(self) -> None:
-        """Open the file; one that is no database is put aside and another begun."""
-        try:
-            self._load(self._connect())
-        except StoreError as error:
-            broken = isinstance(error.__cause__, sqlite3.DatabaseError)
-            if not broken or isinstance(error.__cause__, sqlite3.OperationalError) or not Path(self._path).exists():
-                raise
-            self._db.close()
-            self._move_aside()
-            self._load(self._connect())
-
-    def _move_aside(self) -> None:
-        names = (f"{self._path}.unreadable{'' if n == 1 else f'-{n}'}" for n in itertools.count(1))
-        aside = next(path for name in names if not (path := Path(name)).exists())
-        Path(self._path).replace(aside)
-        for rest in ("-wal", "-shm"):
-            Path(f"{self._path}{rest}").unlink(missing_ok=True)
-        self.put_aside = str(aside)
-
-    def _connect(self) -> sqlite3.Connection:
-        try:
-            db = self._db = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None, timeout=5)
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=NORMAL")
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version == 0:
-                db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version={_VERSION}; COMMIT;")
-        except sqlite3.OperationalError as error:
-            raise StoreError(
-                f"the usage file {self._path} cannot be opened: {error}", hint="check --state and its permissions"
-            ) from None
-        except sqlite3.DatabaseError as error:
-            raise StoreError(f"the usage file {self._path} is no database") from error
-        if version > _VERSION:
-            db.close()
-            raise StoreError(
-                f"the usage file {self._path} was written by a newer Herdsman",
-                hint="run that version, or move the file away: what it says of the past is in it alone",
-            )
-        return db
-
-    def _load(self, db: sqlite3.Connection) -> None:
-        self._db = db
+    def _load(self) -> None:
         marks = dict(self._all("SELECT name, value FROM marks"))
         self._measured = self._marked = int(marks.get("measured", 0))
         self._floor = int(marks.get("floor", 0))
@@ -244,16 +200,6 @@ class SqliteUsage:
 
     def _mark(self, name: str, value: int) -> None:
         self._db.execute("INSERT OR REPLACE INTO marks VALUES (?,?)", (name, value))
-
-    @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._db
-            except sqlite3.Error as error:
-                raise StoreError(
-                    f"the usage file {self._path} cannot be used: {error}", hint="is the disk full?"
-                ) from error
 
     @contextmanager
     def _whole(self) -> Iterator[sqlite3.Connection]:
@@ -265,10 +211,6 @@ class SqliteUsage:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
-
-    def _all(self, sql: str, values: Any = ()) -> list[Any]:
-        with self._using() as db:
-            return db.execute(sql, values).fetchall()
 
 
 def _by_day(spans: Iterable[Span]) -> dict[Slot, Amounts]:
