@@ -43,7 +43,7 @@ schemas: setup ## write crd_examples/schemas/ anew
 	$(BIN)/herdsman schema --write crd_examples/schemas
 
 requirements: setup ## pin the dependencies anew (needs uv on the PATH)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements/run.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra age pyproject.toml -o requirements/run.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --extra dev pyproject.toml -o requirements/dev.txt
 
 clean: ## all that can be made again
