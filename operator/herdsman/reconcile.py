@@ -218,7 +218,7 @@ def _rollback(pin: Pin) -> str:
 def _grows(wanted: DesiredJob | None, seen: Look, memory: Memory, ports: Ports) -> bool:
     """Whether a write would take more than the job has now: what runs is not stopped for a quota, nor kept from
     changes that ask for nothing."""
-    if seen.stub is None or seen.stub.stop or wanted is None:
+    if seen.stub is None or seen.stub.stop or wanted is None or memory.ended:
         return True
     has = demand_of(seen.live.body) if seen.live is not None else memory.demand or ONE
     asks = demand_of(ports.body(wanted))

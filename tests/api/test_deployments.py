@@ -25,7 +25,7 @@ SECRET = "correct-horse-battery"
 FIELDS = {
     "job_ID", "name", "status", "owner", "title", "description", "namespace", "catalog", "tool_name", "docker_image",
     "docker_command", "submit_time", "resources", "endpoints", "active_endpoints", "main_endpoint", "alloc_ID",
-    "datacenter", "error_msg", "expires", "revision", "etag",
+    "datacenter", "error_msg", "expires", "revision", "etag", "batch",
 }  # fmt: skip
 
 

@@ -89,6 +89,7 @@ def test_all_that_may_be_said_of_a_parameter() -> None:
         hardware:
           ram: {name: RAM, value: 64, range: [32, 128], resource: memory}
           note: {name: Note, value: "", display: true}
+          job: {name: Job, value: "", batch: true, multiline: true}
         """
     )
 
@@ -97,6 +98,7 @@ def test_all_that_may_be_said_of_a_parameter() -> None:
         "general.password",
         "hardware.ram",
         "hardware.note",
+        "hardware.job",
     ]
     password = found.groups["general"]["password"]
     assert (password.secret, password.required, password.generate, password.advanced) == (True, True, 20, True)
@@ -104,6 +106,9 @@ def test_all_that_may_be_said_of_a_parameter() -> None:
     assert found.groups["hardware"]["ram"].resource is Resource.MEMORY
     assert found.groups["hardware"]["note"].display
     assert [p.key for p in found.secrets] == ["password"]
+    assert found.script is found.groups["hardware"]["job"]
+    assert not any(found.is_batch(values) for values in ({}, {"hardware": None}, {"hardware": {"job": ""}}))
+    assert found.is_batch({"hardware": {"job": "true"}})
 
 
 WRONG: list[tuple[str, str]] = [
@@ -127,6 +132,16 @@ WRONG: list[tuple[str, str]] = [
     ("g:\n  p: {name: P, value: a, options: []}", "g.p.options: may not be empty"),
     ("g:\n  p: {name: P, value: a, options: [a, 1]}", "g.p.options[1]: expected text, got 1"),
     ("g:\n  p: {name: P, value: a, range: [1, 2]}", "2:26: g.p.range: says nothing about the type string"),
+    ("g:\n  p: {name: P, value: 1, batch: true}", "g.p.batch: says nothing about the type int, only about string"),
+    ("g:\n  p: {name: P, value: a, batch: true}", "2:23: g.p.value: a script of a batch job has no default"),
+    (
+        "g:\n  p: {name: P, value: '', batch: true, secret: true}",
+        "g.p.secret: says nothing about the script of a batch job",
+    ),
+    (
+        "g:\n  p: {name: P, value: '', batch: true}\n  q: {name: Q, value: '', batch: true}",
+        "3:34: g.q.batch: g.p is the script already",
+    ),
     ("g:\n  p: {name: P, value: 1, pattern: a}", "g.p.pattern: says nothing about the type int, only about string"),
     ("g:\n  p: {name: P, value: '', pattern: '['}", "g.p.pattern: not a regular expression"),
     ("g:\n  p: {name: P, value: '', pattern: a, example: b}", 'g.p.example: "b" does not match the pattern'),

@@ -54,10 +54,12 @@ def made(entry_id: str, parameters: object, name: str, *, full: bool = False) ->
 def test_nomad_takes_the_jobs_of_every_entry(entry_id: str, nomad: NomadCluster, nomad_address: str) -> None:
     """The defaults and some random sets are parsed as our own jobspec parses them, and registered."""
     entry = making.shipped().entries[entry_id]
-    name = entry_id.replace("/", "-")
-    job_id = facts_of(name).deployment_id
+    ids: set[str] = set()
 
     def take(parameters: Given, *, full: bool) -> None:
+        name = entry_id.replace("/", "-") + ("-batch" if entry.is_batch(parameters) else "")  # no job changes its type
+        job_id = facts_of(name).deployment_id
+        ids.add(job_id)
         found = made(entry_id, parameters, name, full=full)
         job = nomad.parse(found.source.text, variables=found.source.variables, namespace="default")
 
@@ -75,7 +77,8 @@ def test_nomad_takes_the_jobs_of_every_entry(entry_id: str, nomad: NomadCluster,
         take(making.minimal(entry), full=False)
         some()
     finally:
-        call(nomad_address, "DELETE", f"job/{job_id}?purge=true")
+        for job_id in ids:
+            call(nomad_address, "DELETE", f"job/{job_id}?purge=true")
 
 
 # -- a page that is there ----------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import json
 import re
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -253,6 +254,43 @@ def test_nodes_are_chosen_where_they_say_what_they_are(entry_id: str) -> None:
         "${meta.type}": ("=", "compute"),
         "${meta.namespace}": ("set_contains", "lab"),
     }
+
+
+SCRIPT = """#!/bin/bash
+echo "${HOME} {{ env `PATH` }} %{if} $(id)" && exit 3  # grün
+"""
+
+
+@pytest.mark.parametrize("more", [{}, IDE, {"storage": STORAGE}, {"hardware": {"gpu_num": 1}}])
+def test_a_script_makes_it_a_batch_job(more: Given) -> None:
+    """It runs the script once in the module's image, serves nothing, and is not started again by itself."""
+    found = job(DEMO, {"batch": {"script": SCRIPT}, **more}, FULL)
+    main = tasks(found)["main"]
+    (template,) = [t for t in main["Templates"] if t["DestPath"] == "local/batch.sh"]
+    encoded = re.fullmatch(r'\{\{ base64Decode "([A-Za-z0-9+/=]+)" \}\}', template["EmbeddedTmpl"])
+
+    assert found["Type"] == "batch"
+    assert encoded is not None
+    assert b64decode(encoded[1]).decode() == SCRIPT
+    assert main["Config"]["args"][-1] == "${NOMAD_TASK_DIR}/batch.sh"
+    assert "/bin/bash" in " ".join([main["Config"]["command"], *main["Config"]["args"]])
+    assert (main["RestartPolicy"]["Attempts"], main["RestartPolicy"]["Mode"]) == (0, "fail")
+    assert (found["Reschedule"]["Attempts"], found["Reschedule"]["Unlimited"]) == (0, False)
+    assert not any(group(found).get(name) for name in ("Services", "Networks", "Update"))
+    assert not main["Config"].get("ports")
+    assert "ui" not in hooks(found)
+
+
+def test_a_batch_job_goes_where_batch_jobs_belong() -> None:
+    """To nodes for such or for work of all sorts, rather to those; where nodes say nothing, to any."""
+    given = {"batch": {"script": SCRIPT}}
+    plain, full = (job(DEMO, given, site) for site in (PLAIN, FULL))
+    found = {c["LTarget"]: (c["Operand"], c["RTarget"]) for c in full["Constraints"]}
+
+    assert not plain.get("Constraints")
+    assert not plain.get("Affinities")
+    assert found["${meta.type}"] == ("set_contains_any", "compute,batch")
+    assert [(a["LTarget"], a["RTarget"], a["Weight"]) for a in full["Affinities"]] == [("${meta.type}", "batch", 100)]
 
 
 @pytest.mark.parametrize("entry_id", [e for e in ENTRIES if e != "modules/hello-web"])

@@ -143,6 +143,70 @@ def test_what_cannot_run_says_why(cluster: Cluster, specs: Path) -> None:
         assert "constraint" in until_it_does(api, odd, "error")["error_msg"]
 
 
+BATCH = "/v1/deployments/batch"
+RUNNER = """
+variable "deployment_id" { type = string }
+variable "commands" { type = string }
+job "d" {
+  id   = var.deployment_id
+  name = var.deployment_id
+  type = var.commands != "" ? "batch" : "service"
+  reschedule { attempts = 0 }
+  group "g" {
+    task "main" {
+      driver = "raw_exec"
+      config {
+        command = "/bin/bash"
+        args    = ["$${NOMAD_TASK_DIR}/run.sh"]
+      }
+      template {
+        destination = "local/run.sh"
+        data        = "{{ base64Decode \\"${base64encode(var.commands)}\\" }}"
+      }
+      restart {
+        attempts = 0
+        mode     = "fail"
+      }
+      resources {
+        cpu    = 20
+        memory = 16
+      }
+    }
+  }
+}
+"""
+
+
+def test_a_script_runs_to_its_end_once(cluster: Cluster, specs: Path) -> None:
+    """It is bash that reads it, and nobody before; what ended well is complete, what did not is failed."""
+    folder = specs / "catalog" / "modules" / "runner"
+    folder.mkdir(parents=True)
+    (folder / "metadata.yaml").write_text("title: R\nsummary: S\n")
+    (folder / "user.yaml").write_text(
+        'work:\n  commands: {name: C, value: "", batch: true, multiline: true, interpolate: true}\n'
+    )
+    (folder / "nomad.hcl").write_text(RUNNER)
+    script = "name='{{ env `PATH` }} %{if}'\necho \"${#NOMAD_JOB_ID} $name grün\"\n"
+    with serving(specs, cluster) as (_, api):
+        until(lambda: "runner" in api.get("/v1/catalog/modules").json())
+
+        def run(script: str, word: str) -> str:
+            made = api.post(BATCH, json={"catalog": "runner", "script": script})
+            assert made.status_code == 201, made.text
+            id_: str = made.json()["job_ID"]
+            until(lambda: api.get(f"{BATCH}/{id_}").json()["status"] == word)
+            return id_
+
+        good, bad = run(script, "complete"), run("exit 3", "failed")
+        assert api.get(f"{BATCH}/{good}/logs").text == "36 {{ env `PATH` }} %{if} grün\n"
+        assert [d["status"] for d in api.get(BATCH).json()] == ["failed", "complete"]
+        assert api.get(WEB).json() == []
+        assert [cluster.job(id_)["Version"] for id_ in (good, bad)] == [0, 0]
+        for id_ in (good, bad):
+            assert api.delete(f"{BATCH}/{id_}").status_code == 204
+            until(lambda id_=id_: cluster.job(id_) is None)  # type: ignore[misc]
+
+
 def test_of_two_hundred_orders_at_once_as_many_run_as_the_quota_allows(cluster: Cluster, specs: Path) -> None:
     """Whatever their number, and whoever comes first: ten of ten, and no other was ever created."""
     quota = {"owner": {"deployments": 10}}

@@ -71,6 +71,7 @@ class DeploymentOut(Shape):
     description: str
     namespace: str = Field(examples=["ai4eosc"])
     catalog: str = Field(examples=["modules/hello-web"])
+    batch: bool = Field(description="whether it runs a script to its end")
     tool_name: str | None = Field(description="null for modules")
     docker_image: str
     docker_command: str
@@ -89,6 +90,7 @@ class DeploymentOut(Shape):
     revision: str = Field(description="the revision of the specs that it stands on")
     etag: str | None = Field(description="for `If-Match`; null in lists: read one to get it")
     conf: dict[str, dict[str, Any]] | None = Field(None, description="parameters in force; secrets are masked")
+    script: str | None = Field(None, description="of a batch job: what bash runs")
     upgrade: str | None = None
     outdated: bool | None = Field(None, description="whether the catalog has a newer version of its entry")
 
@@ -201,6 +203,12 @@ class DeploymentIn(Shape):
         None, max_length=200, description="the virtual organisation or namespace; may be left out where you have one"
     )
     conf: Conf = Field(default_factory=dict)
+    script: str | None = Field(
+        None,
+        max_length=65_536,
+        description="under `batch`, and only there: what bash runs to its end, if the entry has a parameter for it",
+        examples=[None],
+    )
     title: Title = ""
     description: Text = ""
     upgrade: Upgrade | None = None

@@ -44,7 +44,8 @@ def _row(one: "Deployment") -> list[object]:
     endpoint = one["endpoints"].get(one["main_endpoint"] or "", "")
     said = plain(one["error_msg"] or endpoint)
     id_, title = plain(one["job_ID"])[:SHORT], plain(one["title"])
-    return [id_, title, one["catalog"], one["namespace"], one["status"], one["submit_time"], said]
+    entry = f"{one['catalog']} (batch)" if one.get("batch") else one["catalog"]
+    return [id_, title, entry, one["namespace"], one["status"], one["submit_time"], said]
 
 
 @click.command("show")
@@ -64,7 +65,12 @@ def show_(deployment: str, output: str, server: str) -> None:
         ("Title", one["title"]),
         ("Description", one["description"]),
         ("Status", word(one)),
-        ("Entry", one["catalog"] + (" (a newer version is there)" if one.get("outdated") else "")),
+        (
+            "Entry",
+            one["catalog"]
+            + (" (batch)" if one.get("batch") else "")
+            + (" (a newer version is there)" if one.get("outdated") else ""),
+        ),
         ("Owner", one["owner"]),
         ("Namespace", one["namespace"]),
         ("Ordered", one["submit_time"]),

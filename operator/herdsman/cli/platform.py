@@ -6,7 +6,7 @@ A deployment is named by its ID, by the beginning of it, or by its title.
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
@@ -59,6 +59,12 @@ def _ask(name: str) -> str:
 @click.command()
 @click.argument("entry", metavar="modules/NAME|tools/NAME")
 @VO
+@click.option(
+    "--script",
+    type=click.File("r", encoding="utf-8"),
+    metavar="FILE",
+    help="Run what is in it to its end, as a batch job; - is stdin.",
+)
 @_parameters
 @TITLE
 @DESCRIPTION
@@ -76,6 +82,7 @@ def deploy(entry: str, **given: Any) -> None:
         raise UsageError(
             f"{entry!r} names no entry", hint="write modules/NAME or tools/NAME; see herdsman catalog list"
         )
+    script = _script(given["script"])
     with connected(given["server"]) as client:
         catalog = client.modules if section == "modules" else client.tools
         known = cast("Any", catalog.config(name, vo=given["vo"]))
@@ -85,6 +92,7 @@ def deploy(entry: str, **given: Any) -> None:
         order: Any = {
             **_touch(given),
             **({"conf": conf} if conf else {}),
+            **({"script": script} if script is not None else {}),
             **({"vo": given["vo"]} if given["vo"] else {}),
         }
         if given["dry_run"]:
@@ -92,6 +100,14 @@ def deploy(entry: str, **given: Any) -> None:
             return
         made = client.deployments.create(entry, **order)
         _after(client.deployments, made, f"ordered {entry}", given)
+
+
+def _script(file: IO[str] | None) -> str | None:
+    """What is in it, where one is given."""
+    try:
+        return file.read() if file is not None else None
+    except UnicodeDecodeError:
+        raise UsageError("the script is no text in UTF-8", hint="save it as UTF-8") from None
 
 
 def _words(given: dict[str, Any]) -> Words:

@@ -94,6 +94,7 @@ class Client(Fleet):
         self.modules = Catalog(self.http, "modules")
         self.tools = Catalog(self.http, "tools")
         self.deployments = Deployments(self.http)
+        self.batch = Deployments(self.http, ("batch",))
         self.try_me = TryMe(self.http)
         self.stats = Stats(self.http)
 

@@ -1,4 +1,4 @@
-"""What users run: `client.deployments`, and `client.try_me` for what is only tried."""
+"""What users run: `client.deployments`, of these `client.batch`, and `client.try_me` for what is only tried."""
 
 import time
 import uuid
@@ -15,7 +15,7 @@ from herdsman.client.shapes import (
     Page,
     Preview,
     Restarted,
-    Section,
+    Shelf,
     Touch,
     Wanted,
 )
@@ -25,11 +25,11 @@ from herdsman.client.transport import Transport, segment
 Many = list[Deployment]
 Paths = list[str]
 Ref = str | Deployment
-"""A deployment that was answered, or its ID, also as `modules/ID` or `tools/ID`."""
+"""A deployment that was answered, or its ID, also as `modules/ID`, `tools/ID` or `batch/ID`."""
 
 Told = Callable[[Deployment], object]
 
-SECTIONS: Final[tuple[Section, ...]] = ("modules", "tools")
+SECTIONS: Final[tuple[Shelf, ...]] = ("modules", "tools", "batch")
 _PATIENCE: Final = 45.0  # a stream of events says something at least every 15 s
 _SETTLING: Final = 10.0  # for so long what runs may still not be healthy
 _LATE: Final = 2.0  # and for so long the addresses of what has just been started may be unknown
@@ -37,34 +37,32 @@ _ENDED: Final = frozenset({"failed", "error", "dead"})
 
 
 class Deployments:
-    """Deployments of modules and tools."""
+    """Deployments of modules and tools, and batch jobs; or what of these *sections* names."""
 
-    def __init__(self, http: Transport) -> None:
-        self._http = http
+    def __init__(self, http: Transport, sections: tuple[Shelf, ...] = SECTIONS) -> None:
+        self._http, self._sections = http, sections
 
     # -- lists --
 
-    def list(self, section: Section | None = None, **wanted: Unpack[Wanted]) -> Many:
-        """All of yours, the newest first; without *section*, modules and tools together."""
+    def list(self, section: Shelf | None = None, **wanted: Unpack[Wanted]) -> Many:
+        """All of yours, the newest first; without *section*, all of them together."""
         found = list(self.iterate(section, **wanted))
         if section is None:
             sort = wanted.get("sort", "-submit_time")
             found.sort(key=lambda one: str(one.get(sort.removeprefix("-"))), reverse=sort.startswith("-"))
         return found
 
-    def iterate(self, section: Section | None = None, **wanted: Unpack[Wanted]) -> Iterator[Deployment]:
+    def iterate(self, section: Shelf | None = None, **wanted: Unpack[Wanted]) -> Iterator[Deployment]:
         """The same one by one, fetched page by page; without *section*, modules come first."""
-        for one in (section,) if section is not None else SECTIONS:
+        for one in (section,) if section is not None else self._sections:
             yield from _every(lambda cursor, one=one: self.page(one, cursor=cursor, limit=500, **wanted))  # type: ignore[misc]
 
-    def page(
-        self, section: Section, *, cursor: str = "", limit: int = 100, **wanted: Unpack[Wanted]
-    ) -> Page[Deployment]:
+    def page(self, section: Shelf, *, cursor: str = "", limit: int = 100, **wanted: Unpack[Wanted]) -> Page[Deployment]:
         """A part of the list; *cursor* is the `next` of the page before."""
         return self._page(f"/v1/deployments/{section}", {**wanted, "cursor": cursor, "limit": limit})
 
     def everybody(
-        self, section: Section | None = None, *, owner: str | None = None, **wanted: Unpack[Wanted]
+        self, section: Shelf | None = None, *, owner: str | None = None, **wanted: Unpack[Wanted]
     ) -> Iterator[Deployment]:
         """Those of all owners, or of one, in the namespaces that you administer."""
         query = {**wanted, "section": section, "owner": owner, "limit": 500}
@@ -89,19 +87,22 @@ class Deployments:
         return self._http.get(Deployment, last)
 
     def create(self, entry: str, *, key: str = "", **order: Unpack[Order]) -> Deployment:
-        """Order a deployment of a catalog *entry*, like `modules/hello-web`.
+        """Order a deployment of a catalog *entry*, like `modules/hello-web`; with a *script*, a batch job.
 
         However often it has to be asked for, it is made once: a request bears a *key*, which is random unless you
         give one.
         """
-        section, body = _ordered(entry, order)
+        section, body = _ordered(entry, order, batch=self._is_batch(order))
         headers = {"Idempotency-Key": key or str(uuid.uuid4())}
         path = f"/v1/deployments/{section}"
         return self._http.checked(Deployment, self._http.call("POST", path, body=body, headers=headers, again=True))
 
+    def _is_batch(self, order: Order) -> bool:
+        return "script" in order or self._sections == ("batch",)
+
     def preview(self, entry: str, **order: Unpack[Order]) -> Preview:
         """What `create` would come to (a dry run); nothing is written."""
-        section, body = _ordered(entry, order)
+        section, body = _ordered(entry, order, batch=self._is_batch(order))
         path = f"/v1/deployments/{section}"
         return self._http.checked(
             Preview, self._http.call("POST", path, query={"dry_run": True}, body=body, again=True)
@@ -126,7 +127,7 @@ class Deployments:
 
     def amend(self, ref: Ref, conf: Conf, **change: Unpack[Touch]) -> Deployment:
         """Change some parameters and leave the others as they are; in the case of a race with another writer, again."""
-        ref = ref if isinstance(ref, str) else f"{ref['catalog'].partition('/')[0]}/{ref['job_ID']}"
+        ref = ref if isinstance(ref, str) else f"{_shelf(ref)}/{ref['job_ID']}"
         for turn in range(5):
             now = self.get(ref)
             try:
@@ -206,16 +207,14 @@ class Deployments:
             return self._places(self.get(ref))[0], None
         return places[0], None if isinstance(ref, str) else ref.get("etag")
 
-    @staticmethod
-    def _places(ref: Ref) -> Paths:
+    def _places(self, ref: Ref) -> Paths:
         """Where it may be."""
         if not isinstance(ref, str):
-            section = ref["catalog"].partition("/")[0]
-            return [f"/v1/deployments/{segment(section)}/{segment(ref['job_ID'])}"]
+            return [f"/v1/deployments/{segment(_shelf(ref))}/{segment(ref['job_ID'])}"]
         section, slash, id_ = ref.partition("/")
         if slash and section in SECTIONS:
             return [f"/v1/deployments/{section}/{segment(id_)}"]
-        return [f"/v1/deployments/{one}/{segment(ref)}" for one in SECTIONS]
+        return [f"/v1/deployments/{one}/{segment(ref)}" for one in self._sections]
 
 
 class TryMe:
@@ -281,11 +280,15 @@ def _said(now: Deployment) -> str:
     return f"{now['status']}: {now['error_msg']}" if now["error_msg"] else now["status"]
 
 
-def _ordered(entry: str, order: Order) -> tuple[str, dict[str, Any]]:
+def _ordered(entry: str, order: Order, *, batch: bool) -> tuple[str, dict[str, Any]]:
     section, _, name = entry.partition("/")
-    if section not in SECTIONS or not name:
+    if section not in ("modules", "tools") or not name:
         raise ClientError(f"{entry!r} names no entry", hint="write modules/NAME or tools/NAME")
-    return section, {"catalog": name, **order}
+    return ("batch", {"catalog": entry, **order}) if batch else (section, {"catalog": name, **order})
+
+
+def _shelf(one: Deployment) -> str:
+    return "batch" if one.get("batch") else one["catalog"].partition("/")[0]
 
 
 def _every(page: Callable[[str], Page[Deployment]]) -> Iterator[Deployment]:

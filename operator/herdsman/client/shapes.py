@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, NotRequired, TypedDict, TypeVar
 
 Section = Literal["modules", "tools"]
+Shelf = Literal["modules", "tools", "batch"]
+"""Where a deployment is found: by its entry's section, or among those that run a script to its end."""
+
 Word = Literal["queued", "starting", "running", "down", "complete", "failed", "error", "dead"]
 Upgrade = Literal["auto", "pin", "window"]
 Sort = Literal["submit_time", "-submit_time", "title", "-title", "status", "-status"]
@@ -109,6 +112,7 @@ class Deployment(TypedDict):
     description: str
     namespace: str
     catalog: str
+    batch: NotRequired[bool]
     tool_name: str | None
     docker_image: str
     docker_command: str
@@ -126,6 +130,7 @@ class Deployment(TypedDict):
     conf: NotRequired[Conf | None]
     upgrade: NotRequired[Upgrade | None]
     outdated: NotRequired[bool | None]
+    script: NotRequired[str | None]
 
 
 class Planned(TypedDict):
@@ -167,10 +172,12 @@ class Wanted(TypedDict, total=False):
 
 
 class Order(TypedDict, total=False):
-    """What is ordered, besides the entry. *expires_after* is in seconds, or like `2h30m`."""
+    """What is ordered, besides the entry. *expires_after* is in seconds, or like `2h30m`; a *script* makes it a batch
+    job, which runs that to its end."""
 
     vo: str
     conf: Conf
+    script: str
     title: str
     description: str
     upgrade: Upgrade

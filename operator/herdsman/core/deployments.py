@@ -90,11 +90,12 @@ def make(
     order = replace(order, template=entry.digest)
     made = workshop.known.get(model, entry.digest) or _made(model, entry, workshop)
     if not isinstance(made, Made):
-        return replace(order, values=_harmless(model, entry)), made
+        return replace(order, values=_harmless(model, entry), batch=entry.is_batch(model.spec.parameters)), made
     workshop.known.put(model, made)
     given = (*(name for name, secret in made.secrets.items() if secret), *made.generate)
     title = order.title or str(made.values.get("general", {}).get("title") or "")
-    return replace(order, values=made.values, secrets=tuple(sorted(given)), title=title), made
+    batch = entry.is_batch(made.values)
+    return replace(order, values=made.values, secrets=tuple(sorted(given)), title=title, batch=batch), made
 
 
 def _order(model: DeploymentDocument, workshop: Workshop) -> Order:

@@ -126,7 +126,8 @@ class Condition:
 class Parameter:
     """What a user may set. *default* is what holds where nobody does.
 
-    A *display* parameter is for people and never reaches the job. *note* says who narrowed the range.
+    A *display* parameter is for people and never reaches the job. A *batch* one is a script: a deployment that has it
+    runs it once instead of what it runs else. *note* says who narrowed the range.
     """
 
     group: str
@@ -140,6 +141,7 @@ class Parameter:
     generate: int = 0
     advanced: bool = False
     display: bool = False
+    batch: bool = False
     resource: Resource | None = None
     depends: tuple[Condition, ...] = ()
     note: str = ""
@@ -240,6 +242,15 @@ class Entry:
     def secrets(self) -> tuple[Parameter, ...]:
         """Those that must not stand in the job."""
         return tuple(parameter for parameter in self.parameters if parameter.secret)
+
+    @cached_property
+    def script(self) -> Parameter | None:
+        """The one that makes a deployment a batch job, where there is one."""
+        return next((parameter for parameter in self.parameters if parameter.batch), None)
+
+    def is_batch(self, values: Mapping[str, Mapping[str, Any] | None]) -> bool:
+        """Whether a deployment with those *values* is a batch job."""
+        return self.script is not None and bool((values.get(self.script.group) or {}).get(self.script.key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,7 +179,8 @@ class Order:
 
     *entry* is like `modules/hello-web`, *template* the digest of the version of it that the job is made from, *latest*
     that of the catalog's; they are empty where there is none. *created* and *expires* are s since the epoch; *values*
-    are the parameters, as given until they could be checked; *secrets* are the names of those that have a value.
+    are the parameters, as given until they could be checked; *secrets* are the names of those that have a value. A
+    *batch* one runs a script to its end.
     """
 
     key: Key
@@ -195,6 +196,7 @@ class Order:
     latest: str = ""
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
+    batch: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     position: Position = NOWHERE
 

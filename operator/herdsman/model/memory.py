@@ -41,6 +41,11 @@ class Memory:
     template: str = ""  # the digest of the catalog entry that it was last written from
 
     @property
+    def ended(self) -> bool:
+        """Whether it was a batch job that came to its end as it was last written: it holds nothing any more."""
+        return bool(self.completed) and self.completed == self.digest
+
+    @property
     def known(self) -> bool:
         """Whether there is anything to compare with."""
         return bool(self.digest)

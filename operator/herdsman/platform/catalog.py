@@ -109,7 +109,7 @@ def told_parameter(parameter: Parameter) -> dict[str, Any]:
         told["options"] = list(rule.options)
     if rule.kind in (Kind.INT, Kind.NUMBER) and (rule.range.low is not None or rule.range.high is not None):
         told["range"] = [rule.range.low, rule.range.high]
-    for name in ("secret", "required", "advanced"):
+    for name in ("secret", "required", "advanced", "batch"):
         if getattr(parameter, name):
             told[name] = True
     if parameter.generate:

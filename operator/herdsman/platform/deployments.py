@@ -20,12 +20,12 @@ from herdsman.model.scene import Scene
 from herdsman.model.writes import ABSENT, FileEdit, WriteRequest, Written, digest
 from herdsman.platform.config import REQUEST, TRY_ME, PlatformConfig
 from herdsman.platform.documents import document, load, path_of
-from herdsman.platform.drafting import Draft, Drafting, with_texts
+from herdsman.platform.drafting import Draft, Drafting, check_batch, with_script, with_texts
 from herdsman.platform.errors import Away, Changed, FieldFault, NotAllowed, NotNow, NotThere, TooOften, Unfitting
 from herdsman.platform.info import Info
 from herdsman.platform.limits import RateLimit
 from herdsman.platform.orders import Change, Done, Preview, Wish, author_of, instant, mark_of, waits
-from herdsman.platform.pages import Page, Query, Section
+from herdsman.platform.pages import Page, Query, Shelf
 from herdsman.platform.placements import Placements
 from herdsman.platform.reading import Reading, Recent
 from herdsman.ports import SpecWriter, Tasks
@@ -63,7 +63,7 @@ class Deployments:
         """Some deployments."""
         return self.reading.page(query)
 
-    def one(self, who: Identity, section: Section | None, id_: str, *, namespace: str = "") -> tuple[Info, str]:
+    def one(self, who: Identity, section: Shelf | None, id_: str, *, namespace: str = "") -> tuple[Info, str]:
         """One deployment as Nomad says now, and the digest of its file. Raises `NotThere`."""
         order = self.reading.find(who, id_, section, namespace=namespace)
         return self.reading.info(order, fresh=True), self._etag(order)
@@ -117,7 +117,8 @@ class Deployments:
     def draft(self, wish: Wish, *, owner: str, mark: str = "", id_: str = "") -> Draft:
         """The spec of a new deployment, checked. Raises `Unfitting`, `NotThere`."""
         entry = self._entry(wish)
-        conf, texts = with_texts(entry, wish.conf, {"title": wish.title, "desc": wish.description})
+        conf = with_script(entry, wish.conf, wish.script)
+        conf, texts = with_texts(entry, conf, {"title": wish.title, "desc": wish.description})
         spec = {
             "catalog": entry.id,
             "owner": owner,
@@ -133,7 +134,9 @@ class Deployments:
         }
         id_ = id_ or str(uuid.uuid4())
         labels = {**wish.labels, **({REQUEST: mark} if mark else {})}
-        return self.drafting.draft(path_of(wish.namespace, id_), document(wish.namespace, id_, spec, labels=labels))
+        draft = self.drafting.draft(path_of(wish.namespace, id_), document(wish.namespace, id_, spec, labels=labels))
+        check_batch(entry, draft.order, batch=wish.script is not None)
+        return draft
 
     def _entry(self, wish: Wish) -> Entry:
         try:
@@ -150,7 +153,7 @@ class Deployments:
 
     # -- changing --
 
-    def update(self, who: Identity, section: Section, id_: str, change: Change, *, seen: str | None = None) -> Done:
+    def update(self, who: Identity, section: Shelf, id_: str, change: Change, *, seen: str | None = None) -> Done:
         """Change a deployment; with *seen*, only if its file is still that one. Raises a `PlatformError`."""
         order, path, before, current = self._opened(who, section, id_, seen)
         draft = self._changed(order, path, current, change)
@@ -159,13 +162,13 @@ class Deployments:
         return self._rewrite(who, draft, before, seen, f"Change the deployment {id_}")
 
     def preview_update(
-        self, who: Identity, section: Section, id_: str, change: Change, *, seen: str | None = None
+        self, who: Identity, section: Shelf, id_: str, change: Change, *, seen: str | None = None
     ) -> Preview:
         """What `update` would come to."""
         order, path, _, current = self._opened(who, section, id_, seen)
         return self._preview(self._changed(order, path, current, change))
 
-    def set_stopped(self, who: Identity, section: Section, id_: str, *, stopped: bool, seen: str | None = None) -> Done:
+    def set_stopped(self, who: Identity, section: Shelf, id_: str, *, stopped: bool, seen: str | None = None) -> Done:
         """Let it rest, or run again; done already is done."""
         order, path, before, current = self._opened(who, section, id_, seen)
         if order.stopped is stopped:
@@ -179,7 +182,7 @@ class Deployments:
         return self._rewrite(who, draft, before, seen, f"{verb} the deployment {id_}")
 
     def remove(
-        self, who: Identity, section: Section | None, id_: str, *, namespace: str = "", seen: str | None = None
+        self, who: Identity, section: Shelf | None, id_: str, *, namespace: str = "", seen: str | None = None
     ) -> Written | None:
         """Remove it: its job goes with its spec. None where there is nothing to remove, by whoever's hand."""
         try:
@@ -212,7 +215,7 @@ class Deployments:
             raise
 
     def _opened(
-        self, who: Identity, section: Section, id_: str, seen: str | None
+        self, who: Identity, section: Shelf, id_: str, seen: str | None
     ) -> tuple[Order, str, bytes, dict[str, Any]]:
         """A deployment to be changed, its file, and what that says."""
         order = self.reading.find(who, id_, section)
@@ -251,7 +254,9 @@ class Deployments:
         if change.expires_after is not None:
             spec["expiresAfter"] = change.expires_after
             spec.setdefault("createdAt", instant(self._ports.clock.now().timestamp()))
-        return self.drafting.draft(path, {**current, "spec": spec})
+        draft = self.drafting.draft(path, {**current, "spec": spec})
+        check_batch(entry, draft.order, batch=order.batch)
+        return draft
 
     def _rewrite(self, who: Identity, draft: Draft, before: bytes, seen: str | None, message: str) -> Done:
         if draft.content == before:
@@ -346,7 +351,7 @@ class Deployments:
 
     # -- single tasks --
 
-    def restart(self, who: Identity, section: Section, id_: str) -> int:
+    def restart(self, who: Identity, section: Shelf, id_: str) -> int:
         """Start all of its tasks anew, where they are; how many allocations that were."""
         order = self.reading.find(who, id_, section)
         self._may_change(who, order)
@@ -366,7 +371,7 @@ class Deployments:
     def logs(
         self,
         who: Identity,
-        section: Section,
+        section: Shelf,
         id_: str,
         *,
         task: str = "",

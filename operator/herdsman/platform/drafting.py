@@ -188,7 +188,7 @@ class Drafting:
         """
         order, memory = draft.order, self._ports.store.memory(draft.order.key)
         asks = demand_of(draft.body) if draft.body is not None and not order.stopped else ONE
-        holds = (memory.demand or ONE) if memory.known else None
+        holds = (memory.demand or ONE) if memory.known and not memory.ended else None
         return self._held(Claim(order.key, order.owner, order.created, asks, holds), others)
 
     def admit(self, draft: Draft, others: Mapping[Key, Order]) -> None:
@@ -206,7 +206,10 @@ class Drafting:
         now, claims = self._ports.clock.now().timestamp(), [claim]
         for key, order in others.items():
             if key.namespace == claim.key.namespace and key != claim.key and (order.expires or now + 1) > now:
-                asks = self._ports.store.memory(key).demand or ONE
+                memory, wanted = self._ports.store.memory(key), self._desired().wanted.get(key)
+                if isinstance(wanted, DesiredJob) and memory.completed == wanted.digest:
+                    continue  # it came to its end, and holds nothing
+                asks = memory.demand or ONE
                 claims.append(Claim(key, order.owner, order.created, asks, asks))
         return discreet(held(claims, home.quotas).get(claim.key, ""))
 
@@ -260,3 +263,26 @@ def with_texts(
             general.setdefault(key, text)
             left.pop(key)
     return {g: v for g, v in merged.items() if v or g in conf}, left
+
+
+def with_script(entry: Entry, conf: Conf, script: str | None) -> Conf:
+    """*conf* with the *script* of a batch job; None is no batch job. Raises `Unfitting` where *entry* takes none."""
+    if script is None:
+        return conf
+    if entry.script is None:
+        message = f"{entry.id} runs no scripts: none of its parameters is one"
+        hint = "take an entry that has a parameter with batch: true, or deploy this one as it is"
+        raise Unfitting(message, hint=hint, faults=[FieldFault("catalog", message, hint)])
+    if not script:
+        raise Unfitting("a batch job needs a script", faults=[FieldFault("script", "missing", "what bash is to run")])
+    group, given = entry.script.group, conf.get(entry.script.group) or {}
+    return {**conf, group: {**given, entry.script.key: script}}
+
+
+def check_batch(entry: Entry, order: Order, *, batch: bool) -> None:
+    """Nomad makes no batch job of another, nor another of one: each stays where it was ordered. Raises `Unfitting`."""
+    if order.batch is not batch and entry.script is not None:
+        field = f"conf.{entry.script.path}"
+        hint = "order a batch job where those are" if order.batch else "a batch job stays one: give its script again"
+        message = "only a batch job has one" if order.batch else "missing"
+        raise Unfitting("a batch job has a script, and nothing else has", faults=[FieldFault(field, message, hint)])

@@ -52,6 +52,7 @@ class Info:
             "description": order.description or str(order.values.get("general", {}).get("desc") or ""),
             "namespace": order.key.namespace,
             "catalog": order.entry,
+            "batch": order.batch,
             "tool_name": name if order.entry.startswith("tools/") else None,
             "docker_image": self.shape.image,
             "docker_command": self.shape.command,
@@ -75,6 +76,9 @@ class Info:
         }
         if full:
             told["conf"] = masked(order, self.entry)
+            if order.batch and self.entry is not None and self.entry.script is not None:
+                script = self.entry.script
+                told["script"] = order.values.get(script.group, {}).get(script.key)
             told["upgrade"] = order.upgrade.value
             told["outdated"] = bool(order.template and order.latest and order.template != order.latest)
         return told

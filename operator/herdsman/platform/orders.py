@@ -17,12 +17,14 @@ from herdsman.platform.pages import Section
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What somebody orders. *name* is the entry's; *labels* are the platform's own."""
+    """What somebody orders. *name* is the entry's; *labels* are the platform's own. With a *script* it is a batch job,
+    which runs that to its end; "" is one that was forgotten."""
 
     section: Section
     name: str
     namespace: str
     conf: Conf = field(default_factory=dict)
+    script: str | None = None
     title: str = ""
     description: str = ""
     upgrade: str | None = None
@@ -91,6 +93,7 @@ def mark_of(who: Identity, wish: Wish, entry: Entry, request: str) -> str:
         if isinstance(values, Mapping)
     }
     asked = [entry.id, wish.namespace, conf, wish.title, wish.description, wish.upgrade, wish.expires_after]
+    asked += [wish.script] if wish.script is not None else []
     named = f"{who.owner} {request}".encode(errors="replace")
     told = json.dumps(asked, sort_keys=True).encode()
     return f"{sha256(named).hexdigest()[:32]}.{hmac.digest(named, told, 'sha256').hex()[:16]}"

@@ -16,6 +16,11 @@ from herdsman.platform.info import Info
 from herdsman.platform.words import Word
 
 Section = Literal["modules", "tools"]
+"""Of the catalog."""
+
+Shelf = Literal["modules", "tools", "batch"]
+"""Where a deployment is found: by its entry's section, or among those that run a script to its end."""
+
 Sort = Literal["submit_time", "-submit_time", "title", "-title", "status", "-status"]
 
 
@@ -23,7 +28,7 @@ Sort = Literal["submit_time", "-submit_time", "title", "-title", "status", "-sta
 class Query:
     """Which deployments are meant. *namespaces* empty is any, *words* and *entry* too; *owner* None is everybody's."""
 
-    section: Section | None
+    section: Shelf | None
     owner: str | None
     namespaces: tuple[str, ...] = ()
     words: tuple[Word, ...] = ()

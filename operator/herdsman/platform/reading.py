@@ -18,7 +18,7 @@ from herdsman.model.statuses import Status
 from herdsman.platform.config import REQUEST, TRY_ME
 from herdsman.platform.errors import NotThere
 from herdsman.platform.info import Info
-from herdsman.platform.pages import Page, Query, Section, after, cursor_of, sort_key
+from herdsman.platform.pages import Page, Query, Shelf, after, cursor_of, sort_key
 from herdsman.platform.placements import Placements
 from herdsman.platform.shape import Shape, addresses, asked_for, shape_of
 from herdsman.platform.words import Facts, Word, chosen, judge
@@ -171,10 +171,9 @@ class Reading:
         return Page(shown, len(infos), cursor_of(sort_key(shown[-1], field_)) if more and shown else "")
 
     def _meant(self, query: Query) -> Iterator[Order]:
-        prefix = f"{query.section}/" if query.section is not None else ""
         for order in self._candidates(query.owner):
             if (
-                order.entry.startswith(prefix)
+                (query.section is None or shelf_of(order) == query.section)
                 and (not query.entry or order.entry == query.entry)
                 and (not query.namespaces or order.key.namespace in query.namespaces)
                 and (TRY_ME in order.labels) is query.try_me
@@ -192,14 +191,14 @@ class Reading:
         ours = [r.order for r in recent.values() if r.order is not None and owner in (None, r.order.owner)]
         return [*(o for o in found if o.key not in recent), *ours]
 
-    def find(self, who: Identity, id_: str, section: Section | None = None, *, namespace: str = "") -> Order:
+    def find(self, who: Identity, id_: str, section: Shelf | None = None, *, namespace: str = "") -> Order:
         """The deployment of that ID, where *who* may know of it. Raises `NotThere`: the same whatever the cause."""
         with self._lock:
             self._settle()
             recent = [r for k, r in self._recent.items() if k.name == id_]
             listed = [o for o in self._indexed().by_id.get(id_, ()) if o.key not in self._recent]
         for order in (*listed, *(r.order for r in recent if r.order is not None)):
-            fits = section is None or order.entry.startswith(f"{section}/")
+            fits = section is None or shelf_of(order) == section
             if fits and (not namespace or order.key.namespace == namespace) and may_see(who, order):
                 return order
         raise NotThere(
@@ -321,6 +320,11 @@ def may_see(who: Identity, order: Order) -> bool:
     if who.may(Role.ADMIN, namespace):
         return True
     return order.owner == who.owner and (who.may(Role.VIEWER, namespace) or TRY_ME in order.labels)
+
+
+def shelf_of(order: Order) -> str:
+    """Where it is found: one of `Shelf`."""
+    return "batch" if order.batch else order.entry.partition("/")[0]
 
 
 def _shown(listed: Order | None, written: Order | None) -> bool:

@@ -15,7 +15,7 @@ from herdsman.errors import Refused
 from herdsman.model.desired import Desired, DesiredJob, DesiredNamespace
 from herdsman.model.keys import Key, namespace_key
 from herdsman.model.observed import Body, JobStub
-from herdsman.model.quotas import ONE, Demand, Quotas
+from herdsman.model.quotas import NOTHING, ONE, Demand, Quotas
 from herdsman.ports import Clock, StatusStore
 
 
@@ -71,7 +71,9 @@ class Admission:
 
     def _asks(self, wanted: DesiredJob, quotas: Quotas) -> Demand:
         memory = self._store.memory(wanted.key)
-        if not quotas.needs_amounts or wanted.stopped or memory.completed == wanted.digest:
+        if memory.completed == wanted.digest:
+            return NOTHING  # it came to its end: it is a record, and runs again only with another spec
+        if not quotas.needs_amounts or wanted.stopped:
             return ONE  # what does not run takes a place and nothing else
         if memory.demand is not None and memory.digest == wanted.digest:
             return memory.demand
@@ -90,7 +92,9 @@ class Admission:
         """What a deployment has already: what runs of it, or what it was let in with."""
         memory = self._store.memory(key)
         has: Demand | None = None
-        if stub is not None and not stub.stop and (stub.stamp == fleet or memory.owned):
+        if memory.ended:
+            pass  # it gave back what it had
+        elif stub is not None and not stub.stop and (stub.stamp == fleet or memory.owned):
             has = memory.demand or asks if quotas.needs_amounts else ONE
         elif memory.known:
             has = ONE

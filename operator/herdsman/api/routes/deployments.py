@@ -7,7 +7,7 @@ carried it out: `queued` is then the truth.
 import asyncio
 import queue
 from collections.abc import AsyncIterator, Generator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
@@ -35,9 +35,10 @@ from herdsman.api.schemas import EventOut
 from herdsman.model.identity import Identity, Role
 from herdsman.model.keys import Key
 from herdsman.model.statuses import Event
+from herdsman.platform.errors import FieldFault, Unfitting
 from herdsman.platform.orders import Change, Wish
 from herdsman.platform.orders import waits as written_waits
-from herdsman.platform.pages import Page, Section, Sort
+from herdsman.platform.pages import Page, Section, Shelf, Sort
 from herdsman.platform.pages import Query as Wanted
 from herdsman.platform.words import Word
 from herdsman.usecases import Operator
@@ -83,14 +84,14 @@ def _list(
     shown: _Shown,
     *,
     request: Request,
-    section: Section | None,
+    section: Shelf | None,
     owner: str | None,
     role: Role,
 ) -> Response:
     namespaces = namespaces_for(desk, who, role, shown.vos)
     if namespaces == ():
         return _paged(Page((), 0), shown, request)
-    entry = f"{section}/{shown.catalog}" if shown.catalog and section and "/" not in shown.catalog else shown.catalog
+    entry = shown.catalog and _entry(section, shown.catalog) if section else shown.catalog
     wanted = Wanted(
         section=section,
         owner=owner,
@@ -102,6 +103,11 @@ def _list(
         cursor=shown.cursor,
     )
     return _paged(desk.deployments.page(wanted), shown, request)
+
+
+def _entry(section: Shelf, name: str) -> str:
+    """An entry by its whole ID. What is said under `batch` is a module's name, unless it says otherwise."""
+    return name if "/" in name else f"{'modules' if section == 'batch' else section}/{name}"
 
 
 def _paged(page: Page, shown: _Shown, request: Request) -> Response:
@@ -120,7 +126,7 @@ def all_deployments(
     desk: Desk,
     shown: Shown,
     request: Request,
-    section: Section | None = None,
+    section: Shelf | None = None,
     owner: Annotated[str | None, Query(max_length=600)] = None,
 ) -> Response:
     """Everybody's deployments, in the namespaces that you administer."""
@@ -128,7 +134,7 @@ def all_deployments(
 
 
 @router.get("/{section}", responses={200: {"model": list[DeploymentOut]}, **problems(401, 422)})
-def deployments(who: Caller, desk: Desk, section: Section, shown: Shown, request: Request) -> Response:
+def deployments(who: Caller, desk: Desk, section: Shelf, shown: Shown, request: Request) -> Response:
     """Your deployments, the newest first. `Link` leads to the next page, `X-Total-Count` says how many there are."""
     return _list(desk, who, shown, request=request, section=section, owner=who.owner, role=Role.VIEWER)
 
@@ -146,7 +152,7 @@ def deployments(who: Caller, desk: Desk, section: Section, shown: Shown, request
 def create(
     who: Caller,
     desk: Desk,
-    section: Section,
+    section: Shelf,
     body: DeploymentIn,
     request: Request,
     dry_run: DryRun = False,
@@ -154,12 +160,15 @@ def create(
         str | None, Header(min_length=1, max_length=255, description="however often it is sent, it is done once")
     ] = None,
 ) -> Response:
-    """Order a deployment of a catalog entry. Its ID is a random UUID."""
+    """Order a deployment of a catalog entry; under `batch`, one that runs `script` to its end instead of what the entry
+    runs else. Its ID is a random UUID."""
+    shelf, name = _ordered(section, body)
     wish = Wish(
-        section=section,
-        name=body.catalog.removeprefix(f"{section}/"),
+        section=shelf,
+        name=name,
         namespace=namespace_for(desk, who, Role.USER, body.vo),
         conf=body.conf,
+        script=body.script or ("" if section == "batch" else None),
         title=body.title,
         description=body.description,
         upgrade=body.upgrade,
@@ -171,11 +180,28 @@ def create(
     return answer_done(done, 201, location=f"{request.url.path}/{done.info.order.key.name}")
 
 
+class _Ordered(NamedTuple):
+    section: Section
+    name: str
+
+
+def _ordered(section: Shelf, body: DeploymentIn) -> _Ordered:
+    """The entry that is meant."""
+    if section != "batch":
+        if body.script is not None:
+            hint = "order it at /v1/deployments/batch"
+            raise Unfitting("only a batch job has a script", faults=[FieldFault("script", "not expected here", hint)])
+        return _Ordered(section, body.catalog.removeprefix(f"{section}/"))
+    if body.catalog.startswith("tools/"):
+        return _Ordered("tools", body.catalog.removeprefix("tools/"))
+    return _Ordered("modules", body.catalog.removeprefix("modules/"))
+
+
 @router.get("/{section}/{id}", responses={**_ONE, **problems(401, 404, 422)})
 def deployment(
     who: Caller,
     desk: Desk,
-    section: Section,
+    section: Shelf,
     id: Id,  # noqa: A002
     namespace: str = "",
     vo: str = "",
@@ -198,7 +224,7 @@ def deployment(
 def update(
     who: Caller,
     desk: Desk,
-    section: Section,
+    section: Shelf,
     id: Id,  # noqa: A002
     body: DeploymentChange,
     dry_run: DryRun = False,
@@ -221,7 +247,7 @@ def update(
         **problems(401, 403, 409, 412, 422, 429),
     },
 )
-def remove(who: Caller, desk: Desk, section: Section, id: Id, if_match: IfMatch = None) -> Response:  # noqa: A002
+def remove(who: Caller, desk: Desk, section: Shelf, id: Id, if_match: IfMatch = None) -> Response:  # noqa: A002
     """Remove a deployment, with all that it holds. What is gone already, or was never yours, is gone: 204."""
     written = desk.deployments.remove(who, section, id, seen=seen(if_match))
     return Response(status_code=202 if written is not None and written_waits(written) else 204)
@@ -235,13 +261,13 @@ _CHANGED: dict[int | str, dict[str, Any]] = {
 
 
 @router.post("/{section}/{id}/stop", responses=_CHANGED)
-def stop(who: Caller, desk: Desk, section: Section, id: Id, if_match: IfMatch = None) -> Response:  # noqa: A002
+def stop(who: Caller, desk: Desk, section: Shelf, id: Id, if_match: IfMatch = None) -> Response:  # noqa: A002
     """Let it rest: it keeps its place in the list and its parameters, and holds nothing."""
     return answer_done(desk.deployments.set_stopped(who, section, id, stopped=True, seen=seen(if_match)), 200)
 
 
 @router.post("/{section}/{id}/start", responses=_CHANGED)
-def start(who: Caller, desk: Desk, section: Section, id: Id, if_match: IfMatch = None) -> Response:  # noqa: A002
+def start(who: Caller, desk: Desk, section: Shelf, id: Id, if_match: IfMatch = None) -> Response:  # noqa: A002
     """Let it run again."""
     return answer_done(desk.deployments.set_stopped(who, section, id, stopped=False, seen=seen(if_match)), 200)
 
@@ -251,7 +277,7 @@ def start(who: Caller, desk: Desk, section: Section, id: Id, if_match: IfMatch =
     status_code=202,
     responses={202: {"model": RestartedOut}, **problems(401, 403, 404, 409, 422, 429)},
 )
-def restart(who: Caller, desk: Desk, section: Section, id: Id) -> Response:  # noqa: A002
+def restart(who: Caller, desk: Desk, section: Shelf, id: Id) -> Response:  # noqa: A002
     """Start its tasks anew, where they are. Its spec stays as it is, and nothing is placed elsewhere."""
     return answer({"restarted": desk.deployments.restart(who, section, id)}, 202)
 
@@ -267,7 +293,7 @@ def logs(
     who: Caller,
     desk: Desk,
     request: Request,
-    section: Section,
+    section: Shelf,
     id: Id,  # noqa: A002
     task: Annotated[str, Query(max_length=200, description="the main task, where nothing is said")] = "",
     type: Literal["stdout", "stderr"] = "stdout",  # noqa: A002
@@ -324,7 +350,7 @@ async def events(
     who: Caller,
     desk: Desk,
     operator: Op,
-    section: Section,
+    section: Shelf,
     id: Id,  # noqa: A002
     last_event_id: Annotated[str | None, Header(description="go on behind this one")] = None,
     follow: Annotated[bool, Query(description="false: only what happened so far")] = True,

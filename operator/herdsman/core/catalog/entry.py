@@ -221,6 +221,8 @@ def _check_together(groups: Groups, faults: list[Fault]) -> None:
     parameters = [parameter for group in groups.values() for parameter in group.values()]
     by_name: dict[str, Parameter] = {}
     by_resource: dict[Resource, Parameter] = {}
+    scripts = [p for p in parameters if p.batch]
+    faults += [Fault((p.group, p.key, "batch"), f"{scripts[0].path} is the script already") for p in scripts[1:]]
     for parameter in parameters:
         loc = (parameter.group, parameter.key)
         other = by_name.setdefault(parameter.key, parameter)

@@ -125,5 +125,6 @@ class ParameterForm(FieldForm):
     generate: int | None = Field(default=None, ge=16, le=256)
     advanced: bool = False
     display: bool = False
+    batch: bool = False
     resource: Literal["cpu", "memory", "disk", "gpu", "gpu_model"] | None = None
     depends: dict[str, Any] | None = None

@@ -51,6 +51,9 @@ class Lint:
     warnings: tuple[Rejection, ...] = ()
 
 
+Given = Mapping[str, Mapping[str, Any]]
+
+
 def lint(entry: Entry, user_yaml: bytes, parse: Parse) -> Lint:
     """Everything that can be found wrong. *user_yaml* is looked into for places."""
     linter = _Linter(entry, user_yaml, parse)
@@ -146,7 +149,9 @@ class _Linter:
                     self._failed(probe, [told(fault) for fault in rendered])
         if found:
             self._check_secrets(found)
-            self._check_stains()
+            self._check_stains(everything(self._entry))
+            if self._entry.script is not None:
+                self._check_stains(everything(self._entry, batch=True))
 
     def _body(self, said: str, rendered: Rendered) -> Body | None:
         try:
@@ -187,8 +192,8 @@ class _Linter:
                 hint = f'{{{{ with nomadVar "${{var.{SECRETS_PATH}}}" }}}}…{{{{ .{parameter.key} }}}}'
                 self._error(self._of(parameter), "no template reads this secret", hint, parameter)
 
-    def _check_stains(self) -> None:
-        rendered = render(self._entry, everything(self._entry), facts=FACTS_OF_PROBES, site=SITES[""])
+    def _check_stains(self, given: Given) -> None:
+        rendered = render(self._entry, given, facts=FACTS_OF_PROBES, site=SITES[""])
         if not isinstance(rendered, Rendered):
             return
         for stain in stains(self._entry, rendered.source.variables, self._parse):

@@ -45,15 +45,18 @@ def probes(entry: Entry) -> Iterator[Probe]:
     base = [(p, value) for p in entry.parameters if p.required for value in samples(p.rule)[:1]]
     yield Probe("with the defaults", _given(base))
     yield Probe("with everything", everything(entry))
+    if entry.script is not None:
+        yield Probe("with everything and a script", everything(entry, batch=True))
     for parameter in entry.parameters:
         for value in samples(parameter.rule):
             words = f"with {parameter.path}" if parameter.secret else f"with {parameter.path}: {shown(value)}"
             yield Probe(words, _given([*base, *_needed(entry, parameter), (parameter, value)]))
 
 
-def everything(entry: Entry) -> Mapping[str, Mapping[str, Any]]:
-    """A value for every parameter."""
-    return _given((p, value) for p in entry.parameters for value in samples(p.rule)[-1:])
+def everything(entry: Entry, *, batch: bool = False) -> Mapping[str, Mapping[str, Any]]:
+    """A value for every parameter; for the script of a batch job only in *batch*, where much else means nothing."""
+    parameters = (p for p in entry.parameters if batch or not p.batch)
+    return _given((p, value) for p in parameters for value in samples(p.rule)[-1:])
 
 
 def samples(rule: Rule) -> list[Any]:

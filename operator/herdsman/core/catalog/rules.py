@@ -32,6 +32,7 @@ _GOES_WITH: Final[Mapping[str, frozenset[Kind]]] = {
     "multiline": _TEXTS,
     "interpolate": _TEXTS,
     "secret": _TEXTS,
+    "batch": _TEXTS,
     "min_length": _SIZED,
     "max_length": _SIZED,
     "required": _SIZED,
@@ -49,6 +50,7 @@ def parameter_of(form: ParameterForm, group: str, key: str, faults: list[Fault])
     rule = _rule(form, form.value, (), faults)
     default = _default(form, rule, (), faults, secret=form.secret)
     _check_secret(form, rule, faults)
+    _check_batch(form, faults)
     resource = Resource(form.resource) if form.resource else None
     _check_resource(resource, rule, faults)
     return Parameter(
@@ -63,6 +65,7 @@ def parameter_of(form: ParameterForm, group: str, key: str, faults: list[Fault])
         generate=form.generate or 0,
         advanced=form.advanced,
         display=form.display,
+        batch=form.batch,
         resource=resource,
     )
 
@@ -221,6 +224,16 @@ def _check_secret(form: ParameterForm, rule: Rule, faults: list[Fault]) -> None:
         faults.append(Fault(("generate",), "only a secret can be made up", "add secret: true", at_key=True))
     if form.generate is not None and not rule.min_length <= form.generate <= rule.max_length:
         faults.append(Fault(("generate",), f"expected {rule.min_length} to {rule.max_length}, got {form.generate}"))
+
+
+def _check_batch(form: ParameterForm, faults: list[Fault]) -> None:
+    """Without a script a deployment is what it is else: so none is there by itself, and the job may see it."""
+    if not form.batch:
+        return
+    if form.value not in ("", None):
+        faults.append(Fault(("value",), "a script of a batch job has no default", 'write ""'))
+    unfit = [key for key in ("secret", "display", "options", "required", "depends") if getattr(form, key)]
+    faults += [Fault((key,), "says nothing about the script of a batch job", at_key=True) for key in unfit]
 
 
 def _check_resource(resource: Resource | None, rule: Rule, faults: list[Fault]) -> None:

@@ -65,7 +65,8 @@ def _of_parameter(parameter: Parameter) -> Schema:
 
 
 def _hints(parameter: Parameter) -> Schema:
-    hints: Schema = {name: True for name in ("required", "advanced", "display", "generate") if getattr(parameter, name)}
+    flags = ("required", "advanced", "display", "batch", "generate")
+    hints: Schema = {name: True for name in flags if getattr(parameter, name)}
     if parameter.rule.multiline:
         hints["multiline"] = True
     if parameter.resource is not None:

@@ -1,4 +1,4 @@
-# An AI module: its API or an IDE, with the user's storage mounted beside it.
+# An AI module: its API or an IDE, with the user's storage mounted beside it; or a script that runs in its image.
 
 variable "deployment_id" {
   type = string
@@ -112,6 +112,10 @@ variable "rclone_user" {
   type = string
 }
 
+variable "script" {
+  type = string
+}
+
 variable "datasets" {
   type = list(object({ doi = string, force_pull = bool }))
 }
@@ -123,6 +127,12 @@ locals {
 
   # The first one is where a user is led to.
   endpoints = var.service == "deepaas" ? ["api", "ui", "monitor", "custom"] : ["ide", "api", "monitor", "custom"]
+
+  batch  = var.script != ""
+  served = local.batch ? [] : [1]
+
+  # Where the script of a batch job is written to. A task has its own folder there, in a container too.
+  script = "$${NOMAD_TASK_DIR}/batch.sh"
 
   images   = var.registry == "" ? "" : "${var.registry}/"
   platform = var.platform_registry == "" ? "" : "${var.platform_registry}/"
@@ -144,8 +154,12 @@ locals {
   storage_secret = local.storage ? ["RCLONE_PASSWORD={{ .rclone_password | toJSON }}"] : []
   main_secrets   = concat(local.ide_secret, local.storage_secret)
 
+  # What runs, and its only argument.
+  program  = local.batch ? "/bin/bash" : "deep-start"
+  argument = local.batch ? local.script : "--${var.service}"
+
   # rclone wants the password in a form of its own, which only rclone makes.
-  with_rclone = "export RCLONE_CONFIG_RSHARE_PASS=\"$(rclone obscure \"$RCLONE_PASSWORD\")\"; exec deep-start \"$0\""
+  with_rclone = "export RCLONE_CONFIG_RSHARE_PASS=\"$(rclone obscure \"$RCLONE_PASSWORD\")\"; exec ${local.program} \"$0\""
 
   no_gpu = var.gpu_num > 0 ? {} : { NVIDIA_VISIBLE_DEVICES = "none" }
 }
@@ -154,7 +168,7 @@ job "deployment" {
   id        = var.deployment_id
   name      = var.deployment_id
   namespace = var.namespace
-  type      = "service"
+  type      = local.batch ? "batch" : "service"
   priority  = var.priority
 
   # What is in meta never changes: a change of it would replace everything that runs. The title may change in place.
@@ -169,11 +183,32 @@ job "deployment" {
 
   # Only nodes that are fit for work, and for work of this sort.
   dynamic "constraint" {
-    for_each = var.labelled_nodes ? { status = "ready", type = var.node_type } : {}
+    for_each = var.labelled_nodes ? merge({ status = "ready" }, local.batch ? {} : { type = var.node_type }) : {}
 
     content {
       attribute = "$${meta.${constraint.key}}"
       value     = constraint.value
+    }
+  }
+
+  # A batch job may run on the nodes that are kept for such, and does so if possible.
+  dynamic "constraint" {
+    for_each = var.labelled_nodes && local.batch ? ["${var.node_type},batch"] : []
+
+    content {
+      attribute = "$${meta.type}"
+      operator  = "set_contains_any"
+      value     = constraint.value
+    }
+  }
+
+  dynamic "affinity" {
+    for_each = var.labelled_nodes && local.batch ? ["batch"] : []
+
+    content {
+      attribute = "$${meta.type}"
+      value     = affinity.value
+      weight    = 100
     }
   }
 
@@ -190,7 +225,7 @@ job "deployment" {
 
   # Who needs no GPU leaves the nodes that have one to others, if possible.
   dynamic "affinity" {
-    for_each = var.labelled_nodes && var.gpu_num == 0 ? { cpu = 100, gpu = -100 } : {}
+    for_each = var.labelled_nodes && var.gpu_num == 0 && !local.batch ? { cpu = 100, gpu = -100 } : {}
 
     content {
       attribute = "$${meta.tags}"
@@ -208,12 +243,16 @@ job "deployment" {
 
   group "usergroup" {
     # Images are large, and datasets larger.
-    update {
-      max_parallel      = 1
-      health_check      = "task_states"
-      min_healthy_time  = "10s"
-      healthy_deadline  = "1h"
-      progress_deadline = "70m"
+    dynamic "update" {
+      for_each = local.served
+
+      content {
+        max_parallel      = 1
+        health_check      = "task_states"
+        min_healthy_time  = "10s"
+        healthy_deadline  = "1h"
+        progress_deadline = "70m"
+      }
     }
 
     disconnect {
@@ -222,26 +261,30 @@ job "deployment" {
       reconcile  = "keep_original"
     }
 
-    network {
-      port "api" {
-        to = 5000
-      }
-      port "monitor" {
-        to = 6006
-      }
-      port "ide" {
-        to = 8888
-      }
-      port "ui" {
-        to = 80
-      }
-      port "custom" {
-        to = 80
+    dynamic "network" {
+      for_each = local.served
+
+      content {
+        port "api" {
+          to = 5000
+        }
+        port "monitor" {
+          to = 6006
+        }
+        port "ide" {
+          to = 8888
+        }
+        port "ui" {
+          to = 80
+        }
+        port "custom" {
+          to = 80
+        }
       }
     }
 
     dynamic "service" {
-      for_each = local.endpoints
+      for_each = local.batch ? [] : local.endpoints
 
       content {
         name     = "${var.deployment_id}-${service.value}"
@@ -364,11 +407,11 @@ job "deployment" {
 
       config {
         image   = "${local.images}${var.docker_image}:${var.docker_tag}"
-        command = local.storage ? "/bin/sh" : "deep-start"
-        args    = local.storage ? ["-c", local.with_rclone, "--${var.service}"] : ["--${var.service}"]
+        command = local.storage ? "/bin/sh" : local.program
+        args    = local.storage ? ["-c", local.with_rclone, local.argument] : [local.argument]
 
         force_pull        = true
-        ports             = ["api", "monitor", "ide", "custom"]
+        ports             = local.batch ? [] : ["api", "monitor", "ide", "custom"]
         volumes           = local.volumes
         shm_size          = var.ram * 500000
         memory_hard_limit = var.ram
@@ -384,6 +427,26 @@ job "deployment" {
           destination = "secrets/main.env"
           env         = true
           data        = "{{ with nomadVar \"${var.secrets_path}\" }}\n${template.value}\n{{ end }}\n"
+        }
+      }
+
+      # In base64 a script holds nothing that a template, or Nomad, would read.
+      dynamic "template" {
+        for_each = local.batch ? [base64encode(var.script)] : []
+
+        content {
+          destination = "local/batch.sh"
+          data        = "{{ base64Decode \"${template.value}\" }}"
+        }
+      }
+
+      # What a script did halfway is not for anybody else to do again.
+      dynamic "restart" {
+        for_each = local.batch ? [1] : []
+
+        content {
+          attempts = 0
+          mode     = "fail"
         }
       }
 
@@ -414,7 +477,7 @@ job "deployment" {
 
     # A page to try the API with, once that is there.
     dynamic "task" {
-      for_each = var.service == "deepaas" ? [1] : []
+      for_each = var.service == "deepaas" ? local.served : []
       labels   = ["ui"]
 
       content {
