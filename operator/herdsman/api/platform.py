@@ -3,9 +3,7 @@
 Names are theirs (`job_ID`, `memory_MB`), not the camelCase of the operator's own routes. Times are RFC 3339 in UTC.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
 import orjson
@@ -385,24 +383,6 @@ def answer_done(done: Done, status: int, *, location: str = "") -> Response:
     if done.written.url:
         headers["Link"] = f'<{done.written.url}>; rel="monitor"'
     return answer(done.info.told(full=True, etag=done.etag), 202 if done.waits else status, headers)
-
-
-@asynccontextmanager
-async def departure(request: Request) -> AsyncIterator[asyncio.Event]:
-    """Set as soon as whoever asked is gone. `Request.is_disconnected` only glances, which sees nothing behind a
-    middleware: somebody has to wait for it."""
-    gone = asyncio.Event()
-
-    async def wait() -> None:
-        while (await request.receive())["type"] != "http.disconnect":
-            pass
-        gone.set()
-
-    waiting = asyncio.create_task(wait())
-    try:
-        yield gone
-    finally:
-        waiting.cancel()
 
 
 def preview_out(preview: Preview) -> PreviewOut:

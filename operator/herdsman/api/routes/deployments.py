@@ -5,7 +5,6 @@ carried it out: `queued` is then the truth.
 """
 
 import asyncio
-import queue
 from collections.abc import AsyncIterator, Generator
 from typing import Annotated, Any, Literal, NamedTuple
 from urllib.parse import urlencode
@@ -13,6 +12,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from herdsman.api import streams
 from herdsman.api.auth import Caller, need
 from herdsman.api.deps import Op
 from herdsman.api.platform import (
@@ -24,30 +24,23 @@ from herdsman.api.platform import (
     RestartedOut,
     answer,
     answer_done,
-    departure,
     namespace_for,
     namespaces_for,
     preview_out,
     problems,
     seen,
 )
-from herdsman.api.schemas import EventOut
 from herdsman.model.identity import Identity, Role
-from herdsman.model.keys import Key
-from herdsman.model.statuses import Event
 from herdsman.platform.errors import FieldFault, Unfitting
 from herdsman.platform.orders import Change, Wish
 from herdsman.platform.orders import waits as written_waits
 from herdsman.platform.pages import Page, Section, Shelf, Sort
 from herdsman.platform.pages import Query as Wanted
 from herdsman.platform.words import Word
-from herdsman.usecases import Operator
 
 router = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 admin = APIRouter(prefix="/v1/admin", tags=["deployments"])
 
-_PATIENCE = 0.25
-_HEARTBEAT = 15.0
 
 Id = Annotated[str, Path(description="the `job_ID`", max_length=300)]
 DryRun = Annotated[bool, Query(description="write nothing, and answer what would come of it (`PreviewOut`)")]
@@ -310,7 +303,7 @@ async def _poured(request: Request, pieces: Generator[bytes]) -> AsyncIterator[b
     """Each piece as it comes, for as long as somebody is there to take it; then the connection behind it ends, too."""
     coming: asyncio.Task[bytes | None] | None = None
     try:
-        async with departure(request) as gone:
+        async with streams.departure(request) as gone:
             leaving = asyncio.create_task(gone.wait())
             while not gone.is_set():
                 coming = asyncio.create_task(asyncio.to_thread(next, pieces, None))
@@ -358,38 +351,10 @@ async def events(
     """What happens to it, as server-sent events: what is still known first, then everything as it comes."""
     order = await asyncio.to_thread(desk.deployments.reading.find, who, id, section)
     seen_ = int(last_event_id) if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else 0
-    stream = _stream(request, operator, order.key, min(seen_, 2**62), follow=follow)
+    last = min(seen_, 2**62)
+    stream = (
+        streams.follow(request, operator, after=last, key=order.key)
+        if follow
+        else streams.known(operator, after=last, key=order.key)
+    )
     return StreamingResponse(stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
-
-
-async def _stream(request: Request, operator: Operator, key: Key, last: int, *, follow: bool) -> AsyncIterator[str]:
-    if not follow:
-        for known in await asyncio.to_thread(operator.events, after=last, key=key, limit=1000):
-            yield _frame(known)
-        return
-    async with departure(request) as gone:
-        with operator.listen() as coming:
-            yield ": connected\n\n"
-            for missed in await asyncio.to_thread(operator.events, after=last, key=key, limit=1000):
-                last = missed.id
-                yield _frame(missed)
-            quiet = 0.0
-            while not gone.is_set():
-                try:
-                    event = coming.get_nowait()
-                except queue.Empty:
-                    await asyncio.sleep(_PATIENCE)
-                    quiet += _PATIENCE
-                    if quiet >= _HEARTBEAT:
-                        quiet = 0.0
-                        yield ": still here\n\n"
-                    continue
-                if event is None:
-                    return
-                if event.key == key and event.id > last:
-                    last = event.id
-                    yield _frame(event)
-
-
-def _frame(event: Event) -> str:
-    return f"id: {event.id}\ndata: {EventOut.of(event).model_dump_json(by_alias=True)}\n\n"
