@@ -289,6 +289,12 @@ class JobSpec(Strict):
         return self
 
 
+def _check_waits(key: Key, policy: JobPolicy | None) -> None:
+    """Raises `Unfit` where the job *key* would wait for itself."""
+    if policy is not None and any(d.key(key.namespace) == key for d in policy.depends_on):
+        raise Unfit("a job cannot wait for itself", at=("spec", "policy", "dependsOn"))
+
+
 class JobDocument(Strict):
     """A Nomad job that is kept as it is written here."""
 
@@ -300,9 +306,7 @@ class JobDocument(Strict):
 
     @model_validator(mode="after")
     def _not_itself(self) -> "JobDocument":
-        policy = self.spec.policy
-        if policy is not None and any(d.key(self.metadata.namespace) == self.key for d in policy.depends_on):
-            raise Unfit("a job cannot wait for itself", at=("spec", "policy", "dependsOn"))
+        _check_waits(self.key, self.spec.policy)
         return self
 
     @property
@@ -387,9 +391,7 @@ class DeploymentDocument(Strict):
 
     @model_validator(mode="after")
     def _not_itself(self) -> "DeploymentDocument":
-        policy = self.spec.policy
-        if policy is not None and any(d.key(self.metadata.namespace) == self.key for d in policy.depends_on):
-            raise Unfit("a job cannot wait for itself", at=("spec", "policy", "dependsOn"))
+        _check_waits(self.key, self.spec.policy)
         return self
 
     @property
